@@ -1,0 +1,29 @@
+"""The command ``losskit``: its exit status and its errors.
+
+Exit status 0 is done, 1 a check that failed, 2 bad input. Bad input is one paragraph on standard error.
+"""
+
+import os
+import sys
+from typing import NoReturn
+
+from losskit.errors import BadInput, MissingExtra
+
+
+def main() -> None:
+    """Run the command line; what the user can put right ends in a sentence, never in a traceback."""
+    try:
+        from losskit.commands import app
+
+        app(prog_name="losskit")
+    except (BadInput, MissingExtra) as error:
+        fail(str(error))
+    except BrokenPipeError:  # the reader of a pipe has gone: losskit list | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong on standard error and leave with status 2."""
+    print(f"losskit: {message}", file=sys.stderr)
+    sys.exit(2)

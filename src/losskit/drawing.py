@@ -1,0 +1,83 @@
+"""What all pictures share: a palette, a quiet style, and writing a file whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from losskit.errors import BadInput, nearest, needs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PALETTE = ("#2a6fbb", "#d1495b", "#2e9e6b", "#e08e1b", "#7a4fa3", "#159eb0", "#a0522d", "#5f6b7a")
+"""Eight colours that stay apart for most eyes, on white; blue first."""
+
+INK, FAINT, GRID = "#22303c", "#6b7785", "#e4e8ec"
+"""Text, secondary text, and lines behind the data."""
+
+FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
+"""Pictures that can be written, by the end of the file's name."""
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """A figure that belongs to no window and no global state."""
+    with needs("plot"):
+        from matplotlib.figure import Figure
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def quiet(axes: "Axes") -> None:
+    """Take away what is not data: two spines, ticks, dark grids."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color("#b8c0c8")
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=FAINT, labelsize=9, length=0)
+
+
+def check_output(output: str | os.PathLike[str]) -> Path:
+    """The path of a picture to write, or an error before any work is done.
+
+    >>> check_output("picture.pgn")
+    Traceback (most recent call last):
+    ...
+    losskit.errors.BadInput: picture.pgn: no picture can be written as ".pgn". Did you mean "png"? \
+It may end in .png, .svg, .pdf, .jpg, .jpeg, .webp.
+    """
+    path = Path(output)
+    suffix = path.suffix.lower().lstrip(".")
+    if suffix not in FORMATS:
+        named = f'as ".{suffix}"' if suffix else "without knowing its format"
+        ends = ", ".join(f".{name}" for name in FORMATS)
+        raise BadInput(f"{path}: no picture can be written {named}.{nearest(suffix, FORMATS)} It may end in {ends}.")
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; give the name of a picture to write.")
+    if not path.parent.is_dir():
+        raise BadInput(f"{path}: there is no folder {path.parent} to write it in.")
+    return path
+
+
+def save(figure: "Figure", output: str | os.PathLike[str]) -> None:
+    """Write a picture: the file is there whole, or as it was before."""
+    path = check_output(output)
+    options: dict[str, Any] = {"format": path.suffix.lower().lstrip("."), "dpi": 160}
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise BadInput(f"{path}: the picture cannot be written: {error.strerror or error}.") from None
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            figure.savefig(stream, **options)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException as error:
+        os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise BadInput(f"{path}: the picture cannot be written: {error.strerror or error}.") from None
+        raise

@@ -1,0 +1,1 @@
+"""The CPU engine: rules compiled by Numba into one fused, vectorised, threaded pass."""

@@ -1,0 +1,1 @@
+"""The reference engine: rules on float64 arrays, a few passes, obviously right."""

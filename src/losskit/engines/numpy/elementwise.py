@@ -1,0 +1,77 @@
+"""Elementwise losses on NumPy, the reference: each rule applied to whole float64 arrays."""
+
+from typing import Any
+
+import numpy as np
+
+from losskit.engines.inputs import Array, Inputs, check_domain, check_out, elementwise_inputs
+from losskit.engines.outcome import reduced
+from losskit.reduction import Parts
+from losskit.registry import Evaluation, Wanted
+from losskit.structures import ElementwiseLoss, argument_of, chain_of
+
+
+def evaluate(
+    loss: ElementwiseLoss, arguments: tuple[Any, ...], wanted: Wanted,
+    sample_weight: Any, mask: Any, out: Any = None,
+) -> Evaluation:  # fmt: skip
+    """Value, derivative and second derivative of a loss, as far as wanted."""
+    x = elementwise_inputs(loss, arguments, sample_weight, mask)
+    if loss.validate:
+        for term in loss.terms:
+            check_domain("y_true", term.rules.targets, x.y, x)
+            check_domain("y_pred", term.rules.predictions, x.p, x)
+    answer = Evaluation()
+    with np.errstate(all="ignore"):
+        if wanted.value:
+            terms = _weighted(x, _sum_of(loss, x, "value"), 1.0)
+            answer.parts = Parts(float(terms.sum()), x.weight, x.count)
+            if loss.reduction == "none":
+                answer.value = terms.reshape(x.shape).astype(x.dtype)
+            else:
+                answer.value = reduced(loss, answer.parts, x.dtype)
+        scale = x.scale(loss.reduction)
+        if wanted.derivative:
+            slope = _weighted(x, _sum_of(loss, x, "slope"), scale)
+            answer.derivative = _answer(loss, x, slope, out)
+        if wanted.second:
+            curvature = _weighted(x, _sum_of(loss, x, "curvature"), scale)
+            answer.second = _answer(loss, x, curvature, None)
+    return answer
+
+
+def _sum_of(loss: ElementwiseLoss, x: Inputs, rule: str) -> Array:
+    """One rule of every term at every element, with the argument's own derivative as the factor."""
+    y, p = x.y.astype(np.float64), x.p.astype(np.float64)
+    order = ("value", "slope", "curvature").index(rule)
+    total: Array = np.zeros(p.shape)
+    for k, term in enumerate(loss.terms):
+        argument = argument_of(term.rules.argument, y, p)
+        numbers = term.numbers(float(np.finfo(x.dtype).tiny))
+        result = getattr(term.rules, rule)(*argument, *numbers)
+        chain = chain_of(term.rules.argument, y) ** order if order else 1.0
+        one = term.coefficient * (result * chain)
+        total = np.broadcast_to(one, p.shape) if k == 0 else total + one
+    return total
+
+
+def _weighted(x: Inputs, terms: Array, scale: float) -> Array:
+    """scale * w * terms, and 0 where there is no weight or the mask says no."""
+    if x.w is not None:
+        w = x.w.astype(np.float64)
+        terms = np.where(w != 0.0, w * scale * terms, 0.0)
+    elif scale != 1.0:
+        terms = scale * terms
+    return terms if x.keep is None else np.where(x.keep, terms, 0.0)
+
+
+def _answer(loss: ElementwiseLoss, x: Inputs, values: Array, out: Any) -> Array:
+    if any(term.rules.saturates for term in loss.terms):
+        largest = float(np.finfo(x.answer_dtype).max) if x.answer_dtype.kind == "f" else float(np.finfo("f4").max)
+        values = np.clip(values, -largest, largest)
+    answer = values.reshape(x.shape).astype(x.answer_dtype)
+    if out is None:
+        return answer
+    check_out(out, x.shape, x.answer_dtype)
+    out[...] = answer
+    return out  # type: ignore[no-any-return]

@@ -1,0 +1,230 @@
+"""LossFunction: the verbs that every loss has, and sums and multiples of losses.
+
+The verbs are written once, here, for every loss on every engine. A loss says what it is (rules, or
+``compute`` and ``derivative`` by hand); the registry says who evaluates it.
+"""
+
+import math
+import numbers
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from losskit.about import About
+from losskit.parameter import Declared, as_number, parameter
+from losskit.reduction import EMPTY, REDUCTIONS, Parts
+from losskit.registry import Evaluation, Wanted, evaluator
+
+_VALUE = Wanted(value=True)
+_DERIVATIVE = Wanted(derivative=True)
+_BOTH = Wanted(value=True, derivative=True)
+_SECOND = Wanted(second=True)
+
+classes: list[type["LossFunction"]] = []
+"""Every loss class, in order of definition; the catalogue reads it."""
+
+
+def name_of(cls: type) -> str:
+    """The catalogue's name of a class: HuberLoss is "huber", MeanSquaredError "mean_squared_error"."""
+    stem = cls.__name__.removesuffix("Loss") or cls.__name__
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", stem)
+    return words.lower().strip("_")
+
+
+class LossFunction(Declared):
+    """A loss: something to compute from targets and predictions, and to differentiate.
+
+    Every verb takes the targets first, then the predictions, and optionally
+
+    - ``sample_weight``: non-negative, of the predictions' shape or of a leading part of it (one
+      weight a row). Weight 2 counts an element twice, weight 0 is the same as absent;
+    - ``mask``: boolean, likewise shaped. Where it is False an element touches neither value nor
+      gradient, not even if it is NaN.
+
+    Parameters of every loss
+    ------------------------
+    reduction : "mean" (total weight in the denominator), "sum" or "none" (no reduction)
+    validate : check values against the domain; False skips that, never the shape or index checks
+    empty : what the mean of an empty set is, "zero" or "nan"
+
+    To write a loss of your own, either define ``compute`` and ``derivative`` by hand in a subclass of
+    this class, as a mean over the rows of the arrays:
+
+    >>> import numpy as np
+    >>> class Quartic(LossFunction):
+    ...     def compute(self, y_true, y_pred):
+    ...         return np.mean((y_pred - y_true) ** 4)
+    ...     def derivative(self, y_true, y_pred):
+    ...         return 4 * (y_pred - y_true) ** 3 / y_true.size
+    >>> float(Quartic().compute(np.array([1.0, 2.0]), np.array([3.0, 2.0])))
+    8.0
+    >>> float(Quartic().compute(np.array([1.0, 2.0]), np.array([3.0, 2.0]), mask=[True, False]))
+    16.0
+
+    or subclass a structure of ``losskit.structures`` and write rules, which compile to a fused kernel.
+    """
+
+    reduction: str = parameter(default="mean", kw_only=True, choices=REDUCTIONS, doc="mean, sum or none")
+    validate: bool = parameter(default=True, kw_only=True, doc="check values against the domain")
+    empty: str = parameter(default="zero", kw_only=True, choices=EMPTY, doc="mean of the empty set")
+
+    structure: ClassVar[str] = "by_hand"
+    arguments: ClassVar[tuple[str, ...]] = ("y_true", "y_pred")
+    about: ClassVar[About | None] = None
+    name: ClassVar[str] = ""
+    compute_by_hand: ClassVar[Callable[..., Any] | None] = None
+    derivative_by_hand: ClassVar[Callable[..., Any] | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # What a user wrote by hand moves aside, so that the verbs below stay in charge of weights,
+        # masks and parts; the engine "by_hand" calls it.
+        for verb in ("compute", "derivative"):
+            if verb in cls.__dict__:
+                if cls.structure != "by_hand":
+                    raise TypeError(
+                        f"{cls.__name__} defines {verb!r}, but a {cls.structure} loss is made of rules; "
+                        "write rules, or subclass LossFunction itself"
+                    )
+                setattr(cls, f"{verb}_by_hand", staticmethod(cls.__dict__[verb]))
+                delattr(cls, verb)
+        super().__init_subclass__(**kwargs)
+        cls.name = name_of(cls)
+        classes.append(cls)
+
+    def compute(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None) -> Any:
+        """The loss: a scalar, or one number a term with ``reduction="none"``.
+
+        Raises ValueError for shapes that differ or values outside the domain, TypeError for what is
+        no array of numbers; the message names the argument, what came, where, and the fix.
+        """
+        return self._evaluate((y_true, y_pred), _VALUE, sample_weight, mask).value
+
+    def __call__(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None) -> Any:
+        """The same as ``compute``."""
+        return self._evaluate((y_true, y_pred), _VALUE, sample_weight, mask).value
+
+    def derivative(
+        self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None, out: Any = None
+    ) -> Any:
+        """The derivative of what ``compute`` returns with respect to ``y_pred``, in its shape and dtype.
+
+        With ``reduction="mean"`` it carries the 1/n. ``out`` is an array to write it to; when an
+        error is raised it may already be overwritten.
+        """
+        return self._evaluate((y_true, y_pred), _DERIVATIVE, sample_weight, mask, out).derivative
+
+    def value_and_derivative(
+        self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None, out: Any = None
+    ) -> tuple[Any, Any]:
+        """``compute`` and ``derivative`` in one pass over the data."""
+        answer = self._evaluate((y_true, y_pred), _BOTH, sample_weight, mask, out)
+        return answer.value, answer.derivative
+
+    def second_derivative(
+        self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None
+    ) -> Any:
+        """The diagonal of the second derivative of what ``compute`` returns, in ``y_pred``'s shape."""
+        return self._evaluate((y_true, y_pred), _SECOND, sample_weight, mask).second
+
+    def parts(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None) -> Parts:
+        """(total, weight, count), which merge with ``+`` over batches, ranks or files.
+
+        >>> import losskit as lk
+        >>> loss = lk.MeanSquaredError()
+        >>> whole = loss.parts([0.0, 0.0], [3.0, 1.0]) + loss.parts([0.0], [2.0])
+        >>> whole.total, whole.count
+        (14.0, 3)
+        """
+        parts = self._evaluate((y_true, y_pred), _VALUE, sample_weight, mask).parts
+        if parts is None:
+            raise NotImplementedError(f"a value of {self!r} does not split into parts that merge")
+        return parts
+
+    def _evaluate(
+        self, arguments: tuple[Any, ...], wanted: Wanted, sample_weight: Any, mask: Any, out: Any = None
+    ) -> Evaluation:
+        return evaluator(self.structure)(self, arguments, wanted, sample_weight, mask, out)
+
+    def to_config(self) -> dict[str, Any]:
+        """The loss as plain data for JSON or YAML; ``losskit.from_config`` reads it back."""
+        return {"loss": self.name} | {k: _plain(v) for k, v in self.parameters().items()}
+
+    def fuse(self, terms: tuple[tuple[float, "LossFunction"], ...]) -> "LossFunction | None":
+        """The sum of ``terms`` as one loss of this structure; None where that is impossible."""
+        return None
+
+    def weighted_terms(self) -> tuple[tuple[float, "LossFunction"], ...]:
+        """The loss as a weighted sum of losses that are no sums."""
+        return ((1.0, self),)
+
+    def __add__(self, other: object) -> "LossFunction":
+        if other == 0:  # sum(losses) starts at 0
+            return self
+        if not isinstance(other, LossFunction):
+            return NotImplemented
+        return weighted_sum(self.weighted_terms() + other.weighted_terms())
+
+    def __radd__(self, other: object) -> "LossFunction":
+        return self.__add__(other)
+
+    def __mul__(self, factor: object) -> "LossFunction":
+        if not isinstance(factor, numbers.Real) or isinstance(factor, bool):
+            return NotImplemented
+        k = as_number("the factor of a loss", factor)
+        return weighted_sum(tuple((k * c, loss) for c, loss in self.weighted_terms()))
+
+    __rmul__ = __mul__
+
+
+class WeightedSum(LossFunction):
+    """k1 * loss1 + k2 * loss2 + ...: made by ``+`` and ``*``, seldom by hand."""
+
+    terms: tuple[tuple[float, LossFunction], ...] = parameter(
+        default=(), convert=tuple, doc="(coefficient, loss) pairs"
+    )
+    structure: ClassVar[str] = "sum"
+
+    def weighted_terms(self) -> tuple[tuple[float, LossFunction], ...]:
+        return self.terms
+
+    def to_config(self) -> dict[str, Any]:
+        return sum_config(self.terms)
+
+    def __repr__(self) -> str:
+        return sum_text(self.terms)
+
+
+def weighted_sum(terms: tuple[tuple[float, LossFunction], ...]) -> LossFunction:
+    """The sum of coefficient * loss: one kernel where the losses share a structure."""
+    first = terms[0][1]
+    for name in ("reduction", "validate", "empty"):
+        for _, loss in terms[1:]:
+            if getattr(loss, name) != getattr(first, name):
+                raise ValueError(
+                    f"cannot add losses whose {name} differs: {first!r} has {getattr(first, name)!r}, "
+                    f"{loss!r} has {getattr(loss, name)!r}"
+                )
+    if len(terms) == 1 and terms[0][0] == 1.0:
+        return first
+    fused = first.fuse(terms)
+    if fused is not None:
+        return fused
+    return WeightedSum(terms, reduction=first.reduction, validate=first.validate, empty=first.empty)
+
+
+def sum_text(terms: tuple[tuple[float, LossFunction], ...]) -> str:
+    """A sum as Python would make it again."""
+    return " + ".join(f"{loss!r}" if k == 1.0 else f"{k!r} * {loss!r}" for k, loss in terms)
+
+
+def sum_config(terms: tuple[tuple[float, LossFunction], ...]) -> dict[str, Any]:
+    """A sum as plain data."""
+    return {"sum": [[k, loss.to_config()] for k, loss in terms]}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no inf
+    return value

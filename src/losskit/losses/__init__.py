@@ -1,0 +1,1 @@
+"""What the losses are: one class a loss, no loops over memory, no framework."""

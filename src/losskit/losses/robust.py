@@ -1,0 +1,306 @@
+"""Losses of the residual whose influence returns to 0: M-estimators with a scale, and Barron's family.
+
+All behave as r²/2 near 0 but Barron's, which keeps its author's normalisation, (r/scale)²/2. Ratios
+are squared only where they are at most 1 (u = r/scale or v = scale/r), so that nothing overflows
+before the true value does.
+"""
+
+import math
+from typing import Any, ClassVar
+
+from losskit.about import BOUNDED, REDESCENDING, ROBUST, SMOOTH, SYMMETRIC, About
+from losskit.parameter import as_number, parameter
+from losskit.rule import Rules, Term, rule, term_of
+from losskit.scalar import exp, expm1, log, log1p, minimum, power, scaled, sqrt, where
+from losskit.structures import ResidualLoss
+
+_REDESCENDING = {SYMMETRIC, SMOOTH, ROBUST, REDESCENDING}
+_SCALE = "residual beyond which a point counts as an outlier, in units of y"
+
+
+class CauchyLoss(ResidualLoss):
+    r"""scale²/2 log(1 + (r/scale)²): grows like a logarithm, so outliers fade slowly.
+
+    >>> round(float(CauchyLoss(scale=1.0).compute([0.0], [1.0])), 6)
+    0.346574
+    """
+
+    scale: float = parameter(default=1.0, above=0, doc=_SCALE)
+
+    @rule
+    def value(r, scale):
+        a = abs(r)
+        u, v = a / scale, scale / a
+        ratio = where(u <= 1.7e38, log(u), log(a) - log(scale))  # r/scale may overflow where its log does not
+        return scale * (scale * where(a <= scale, 0.5 * log1p(u * u), ratio + 0.5 * log1p(v * v)))
+
+    @rule
+    def slope(r, scale):
+        u, v = r / scale, scale / r
+        return where(abs(r) <= scale, r / (1.0 + u * u), scale * v / (1.0 + v * v))
+
+    @rule
+    def curvature(r, scale):
+        a = abs(r)
+        u, v = a / scale, scale / a
+        w = where(a <= scale, u * u, v * v)
+        d = 1.0 + w
+        return where(a <= scale, (1.0 - u) * (1.0 + u), w * ((v - 1.0) * (v + 1.0))) / (d * d)
+
+    about: ClassVar = About(
+        formula=r"\frac{c^2}{2}\log\left(1 + (r/c)^2\right)",
+        tasks={"regression"},
+        traits=_REDESCENDING,
+        estimates="the mode, roughly",
+        strengths=("the influence of an outlier decays as 1/r",),
+        weaknesses=("not convex: start near the answer", "the scale has to be known"),
+        uses=("robust fitting with many outliers", "bundle adjustment"),
+        references=("Zhang (1997), Image and Vision Computing 15", "Barron (2019), CVPR"),
+        aliases=("lorentzian",),
+    )
+
+
+class GemanMcClureLoss(ResidualLoss):
+    r"""r²/2 / (1 + (r/scale)²): bounded by scale²/2, influence decays as 1/r³.
+
+    >>> float(GemanMcClureLoss(scale=1.0).compute([0.0], [1.0]))
+    0.25
+    """
+
+    scale: float = parameter(default=1.0, above=0, doc=_SCALE)
+
+    @rule
+    def value(r, scale):
+        a = abs(r)
+        u, v = a / scale, scale / a
+        return 0.5 * where(a <= scale, a * (a / (1.0 + u * u)), scale * (scale / (1.0 + v * v)))
+
+    @rule
+    def slope(r, scale):
+        u, v = r / scale, scale / r
+        inner, outer = 1.0 + u * u, 1.0 + v * v
+        return where(abs(r) <= scale, r / (inner * inner), scale * v * (v * v) / (outer * outer))
+
+    @rule
+    def curvature(r, scale):
+        a = abs(r)
+        u, v = a / scale, scale / a
+        w = where(a <= scale, u * u, v * v)
+        d = 1.0 + w
+        return where(a <= scale, 1.0 - 3.0 * w, w * w * (w - 3.0)) / (d * d * d)
+
+    about: ClassVar = About(
+        formula=r"\frac{r^2/2}{1 + (r/c)^2}",
+        tasks={"regression"},
+        traits=_REDESCENDING | {BOUNDED},
+        estimates="the mode, roughly",
+        strengths=("bounded: a gross outlier costs no more than scale²/2",),
+        weaknesses=("not convex: start near the answer", "far points no longer pull the fit"),
+        uses=("registration and optical flow with gross outliers",),
+        references=("Geman & McClure (1985), Proceedings of the ASA", "Barron (2019), CVPR"),
+    )
+
+
+class WelschLoss(ResidualLoss):
+    r"""scale²/2 (1 - exp(-(r/scale)²)): bounded, influence decays like a Gaussian (also Leclerc's loss).
+
+    >>> round(float(WelschLoss(scale=1.0).compute([0.0], [1.0])), 6)
+    0.31606
+    """
+
+    scale: float = parameter(default=1.0, above=0, doc=_SCALE)
+
+    @rule
+    def value(r, scale):
+        u = r / scale
+        return scale * (scale * (-0.5 * expm1(-u * u)))
+
+    @rule
+    def slope(r, scale):
+        u = r / scale
+        return scaled(exp(-u * u), r)
+
+    @rule
+    def curvature(r, scale):
+        u = r / scale
+        return scaled(exp(-u * u), 1.0 - 2.0 * (u * u))
+
+    about: ClassVar = About(
+        formula=r"\frac{c^2}{2}\left(1 - e^{-(r/c)^2}\right)",
+        tasks={"regression"},
+        traits=_REDESCENDING | {BOUNDED},
+        estimates="the mode, roughly",
+        strengths=("bounded and infinitely smooth",),
+        weaknesses=("not convex: start near the answer", "far points get practically no gradient"),
+        uses=("robust registration", "correntropy-based learning"),
+        references=("Dennis & Welsch (1978), Communications in Statistics 7", "Barron (2019), CVPR"),
+        aliases=("leclerc", "correntropy"),
+    )
+
+
+class TukeyBiweightLoss(ResidualLoss):
+    r"""scale²/6 (1 - (1 - (r/scale)²)³) inside the scale, constant beyond: outliers are rejected.
+
+    A scale of 4.685 standard deviations is 95 % efficient under Gaussian noise.
+
+    >>> round(float(TukeyBiweightLoss(scale=1.0).compute([0.0], [5.0])), 6)
+    0.166667
+    """
+
+    scale: float = parameter(default=4.685, above=0, doc=_SCALE)
+
+    @rule
+    def value(r, scale):
+        u = minimum(abs(r) / scale, 1.0)
+        w = u * u
+        return scale * (scale * (w * (3.0 + w * (w - 3.0)) / 6.0))  # 1 - (1-w)³ without cancellation
+
+    @rule
+    def slope(r, scale):
+        u = minimum(abs(r) / scale, 1.0)
+        s = (1.0 - u) * (1.0 + u)
+        return scaled(s * s, r)
+
+    @rule
+    def curvature(r, scale):
+        u = minimum(abs(r) / scale, 1.0)
+        return (1.0 - u) * (1.0 + u) * (1.0 - 5.0 * (u * u))
+
+    about: ClassVar = About(
+        formula=r"\begin{cases}\frac{c^2}{6}\left(1 - \left(1 - (r/c)^2\right)^3\right) & |r| \le c \\ \frac{c^2}{6} & |r| > c\end{cases}",
+        tasks={"regression"},
+        traits=_REDESCENDING | {BOUNDED},
+        estimates="the centre of the bulk",
+        strengths=("points beyond the scale have no influence at all",),
+        weaknesses=("not convex: start from a robust fit", "no gradient at all beyond the scale"),
+        uses=("final step of robust regression (MM-estimation)",),
+        references=("Beaton & Tukey (1974), Technometrics 16",),
+        aliases=("tukey", "biweight", "bisquare"),
+    )
+
+
+class BarronLoss(ResidualLoss):
+    r"""Barron's general loss: one shape parameter runs from the squared error to Welsch's loss.
+
+    |alpha-2|/alpha (((r/scale)²/|alpha-2| + 1)^(alpha/2) - 1), with its limits at alpha = 2 (half the
+    squared error), 0 (Cauchy) and -inf (Welsch); 1 is Charbonnier, -2 Geman-McClure.
+
+    >>> float(BarronLoss(alpha=2.0).compute([0.0], [3.0]))
+    4.5
+    """
+
+    alpha: float = parameter(
+        doc="shape: 2 squared error, 1 Charbonnier, 0 Cauchy, -2 Geman-McClure, -inf Welsch",
+        convert=lambda value: value if value == -math.inf else as_number("alpha", value),
+    )
+    scale: float = parameter(default=1.0, above=0, doc=_SCALE)
+
+    class General(Rules):
+        """Any other alpha. s = r / (scale sqrt|alpha - 2|); 1 + s² is never formed where s² overflows."""
+
+        argument: ClassVar = "residual"
+
+        @rule
+        def value(r, alpha, scale):
+            b = abs(alpha - 2.0)
+            s = abs(r) / (scale * sqrt(b))
+            m = minimum(s, 1.0 / s)
+            far = where(s <= 1.0, 1.0, s)
+            x = alpha * (0.5 * log1p(m * m) + log(far))  # log of the power below
+            # each form where it is exact: expm1 loses nothing near 0, power nothing away from it
+            grown = power(1.0 + m * m, 0.5 * alpha) * power(far, alpha)
+            return where(abs(x) < 0.5, expm1(x), grown - 1.0) * (b / alpha)
+
+        @rule
+        def slope(r, alpha, scale):
+            s = abs(r) / (scale * sqrt(abs(alpha - 2.0)))
+            m = minimum(s, 1.0 / s)
+            far = where(s <= 1.0, 1.0, s)
+            return scaled(power(1.0 + m * m, 0.5 * alpha - 1.0) * power(far, alpha - 2.0), r / scale / scale)
+
+        @rule
+        def curvature(r, alpha, scale):
+            s = abs(r) / (scale * sqrt(abs(alpha - 2.0)))
+            m = minimum(s, 1.0 / s)
+            w = m * m
+            far = where(s <= 1.0, 1.0, s)
+            numerator = where(s <= 1.0, 1.0 + (alpha - 1.0) * w, w + (alpha - 1.0))
+            return numerator * (power(1.0 + w, 0.5 * alpha - 2.0) * power(far, alpha - 2.0)) / scale / scale
+
+    class Quadratic(Rules):
+        """alpha = 2."""
+
+        argument: ClassVar = "residual"
+
+        @rule
+        def value(r, scale):
+            u = r / scale
+            return 0.5 * u * u
+
+        @rule
+        def slope(r, scale):
+            return r / scale / scale
+
+        @rule
+        def curvature(r, scale):
+            return where(r == r, 1.0 / scale / scale, r)
+
+    class Logarithmic(Rules):
+        """alpha = 0."""
+
+        argument: ClassVar = "residual"
+
+        @rule
+        def value(r, scale):
+            s = abs(r) / (scale * sqrt(2.0))
+            m = minimum(s, 1.0 / s)
+            return where(s <= 1.0, 0.0, 2.0 * log(s)) + log1p(m * m)
+
+        @rule
+        def slope(r, scale):
+            u, v = r / scale, scale / r
+            return where(abs(u) <= 1.0, 2.0 * u / (u * u + 2.0), 2.0 * v / (1.0 + 2.0 * (v * v))) / scale
+
+        @rule
+        def curvature(r, scale):
+            u, v = abs(r) / scale, scale / abs(r)
+            near, far = 2.0 + u * u, 1.0 + 2.0 * (v * v)
+            inner = 2.0 * (2.0 - u * u) / (near * near)
+            outer = 2.0 * (v * v) * (2.0 * (v * v) - 1.0) / (far * far)
+            return where(u <= 1.0, inner, outer) / scale / scale
+
+    class Exponential(Rules):
+        """alpha = -inf."""
+
+        argument: ClassVar = "residual"
+
+        @rule
+        def value(r, scale):
+            u = r / scale
+            return -expm1(-0.5 * (u * u))
+
+        @rule
+        def slope(r, scale):
+            u = r / scale
+            return scaled(exp(-0.5 * (u * u)), u) / scale
+
+        @rule
+        def curvature(r, scale):
+            u = r / scale
+            return scaled(exp(-0.5 * (u * u)), (1.0 - u) * (1.0 + u)) / scale / scale
+
+    def make_terms(self) -> tuple[Term, ...]:
+        limits: dict[float, Any] = {2.0: self.Quadratic, 0.0: self.Logarithmic, -math.inf: self.Exponential}
+        return (term_of(limits.get(self.alpha, self.General).rules, self.parameters()),)
+
+    about: ClassVar = About(
+        formula=r"\frac{|\alpha-2|}{\alpha}\left(\left(\frac{(r/c)^2}{|\alpha-2|} + 1\right)^{\alpha/2} - 1\right)",
+        tasks={"regression"},
+        traits={SYMMETRIC, SMOOTH},
+        estimates="the mean (alpha = 2) to the mode",
+        strengths=("one parameter spans the usual robust losses",),
+        weaknesses=("not convex for alpha < 1",),
+        uses=("robust regression with the shape tuned or learned",),
+        references=("Barron (2019), A General and Adaptive Robust Loss Function, CVPR",),
+        aliases=("general_robust",),
+    )

@@ -1,0 +1,144 @@
+"""Rules: the scalar mathematics of a loss, and how a loss is put together from them.
+
+A *rule* is a plain function of scalars without ``if``, loop or framework. A *rule set* holds the
+value, slope and curvature of one formula with the argument they are functions of. A *term* is a rule
+set with its parameters' values and a coefficient; a loss is a tuple of terms, most often one. Sums
+and multiples of losses are then concatenation and scaling, and no engine needs to know of them.
+"""
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar
+
+from losskit.domain import Domain
+from losskit.scalar import Scalar
+
+RuleFunction = Callable[..., Scalar]
+
+
+class rule(staticmethod):  # noqa: N801 - a decorator
+    """Mark a function in a class body as a rule: ``@rule def slope(r, delta): ...``.
+
+    The first parameters are the rule's argument (``r``, ``m``, ``y, p``, ``nll``...); the others are
+    parameters of the loss, by name.
+    """
+
+
+class FromDtype(Enum):
+    """A parameter value that depends on the dtype at work; each engine puts in the number."""
+
+    SMALLEST_NORMAL = "smallest normal number"
+
+
+ParameterValue = float | FromDtype
+
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "residual": ("r",),  # r = p - y
+    "margin": ("m",),  # m = y * p
+    "pair": ("y", "p"),
+    "nll": ("nll",),  # -log of the target's probability
+    "mean_nll": ("nll",),  # its mean over all classes
+    "log_sum_exp": ("lse",),  # log of the sum of the exponentials of a row of logits
+}
+"""What a rule can be a function of: the name of the argument and how many scalars it is."""
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """Value, slope and curvature of one formula, in terms of ``argument``."""
+
+    name: str
+    argument: str
+    value: RuleFunction
+    slope: RuleFunction
+    curvature: RuleFunction
+    targets: Domain | None = None
+    predictions: Domain | None = None
+    saturates: bool = False
+    """True where a slope is that of a floored probability: it stops at the largest finite number."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters' names, in the order the rules take them."""
+        names = tuple(inspect.signature(self.value).parameters)
+        return names[len(ARGUMENTS[self.argument]) :]
+
+
+class Rules:
+    """A rule set written as a class body, for rules that several losses share or a second link."""
+
+    argument: ClassVar[str]
+    targets: ClassVar[Domain | None] = None
+    predictions: ClassVar[Domain | None] = None
+    saturates: ClassVar[bool] = False
+    rules: ClassVar[RuleSet]
+
+    def __init_subclass__(cls) -> None:
+        cls.rules = collect(cls)
+
+
+def collect(owner: type) -> RuleSet:
+    """The rule set that a class body holds (a loss's own class, or a subclass of ``Rules``)."""
+    functions = {name: getattr(owner, name, None) for name in ("value", "slope", "curvature")}
+    value = functions["value"]
+    expected = ARGUMENTS[owner.argument]  # type: ignore[attr-defined]
+    for name, function in functions.items():
+        if function is None:
+            raise TypeError(f"{owner.__name__} has no rule {name!r}; write one and mark it with @rule")
+        if len(inspect.signature(function).parameters) < len(expected):
+            raise TypeError(
+                f"{owner.__name__}.{name} must take {', '.join(expected)} first, then the parameters "
+                f"of the loss; it takes {inspect.signature(function)}"
+            )
+        if inspect.signature(function).parameters.keys() != inspect.signature(value).parameters.keys():
+            raise TypeError(
+                f"{owner.__name__}.{name} takes {inspect.signature(function)}, but value takes "
+                f"{inspect.signature(value)}; the rules of a loss take the same arguments"
+            )
+    return RuleSet(
+        name=owner.__name__,
+        argument=owner.argument,  # type: ignore[attr-defined]
+        targets=owner.targets,  # type: ignore[attr-defined]
+        predictions=owner.predictions,  # type: ignore[attr-defined]
+        saturates=owner.saturates,  # type: ignore[attr-defined]
+        **functions,
+    )
+
+
+@dataclass(frozen=True)
+class Term:
+    """``coefficient`` times a rule set with its parameters' values."""
+
+    coefficient: float
+    rules: RuleSet
+    parameters: tuple[ParameterValue, ...] = ()
+
+    def times(self, factor: float) -> "Term":
+        return Term(self.coefficient * factor, self.rules, self.parameters)
+
+    def numbers(self, smallest_normal: float) -> tuple[float, ...]:
+        """The parameters with the numbers that depend on the dtype put in."""
+        return tuple(
+            smallest_normal if value is FromDtype.SMALLEST_NORMAL else value  # type: ignore[misc]
+            for value in self.parameters
+        )
+
+
+def source_of(function: RuleFunction) -> str:
+    """The text of a rule, unindented; OSError where Python has none (typed at a bare prompt)."""
+    text = getattr(function, "__rule_source__", None)
+    return text if text is not None else textwrap.dedent(inspect.getsource(function))
+
+
+def term_of(rules: RuleSet, values: dict[str, Any], coefficient: float = 1.0) -> Term:
+    """A term whose parameters are looked up by name in ``values``."""
+    missing = [name for name in rules.parameters if name not in values]
+    if missing:
+        raise TypeError(
+            f"the rules of {rules.name} take {missing[0]!r}, which is neither their argument nor a "
+            f"parameter of the loss ({', '.join(values) or 'it has none'}); declare it with parameter(...)"
+        )
+    return Term(coefficient, rules, tuple(values[name] for name in rules.parameters))

@@ -1,0 +1,130 @@
+"""How the command line shows things, with Rich."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from losskit.errors import needs
+from losskit.labels import short
+from losskit.loss import LossFunction
+from losskit.parameter import Legal
+
+with needs("cli"):
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Table
+    from rich.text import Text
+
+if TYPE_CHECKING:
+    from losskit.advisor.comparison import Progress as Callback
+    from losskit.advisor.result import Comparison
+
+
+def console(stderr: bool = False) -> Console:
+    """A console as wide as the terminal; what goes to a file is not folded."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 160)
+
+
+@contextmanager
+def progress() -> "Iterator[Callback | None]":
+    """A progress bar on standard error, only on a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading the data", total=None)
+
+        def report(done: int, total: int, name: str) -> None:
+            bar.update(task, completed=done, total=total, description=f"training with {name}" if name else "done")
+
+        yield report
+
+
+def wrote(path: Path) -> None:
+    """Say on standard error that a file was written."""
+    console(stderr=True).print(Text(f"wrote {path}", style="dim"))
+
+
+def comparison(result: "Comparison") -> None:
+    """Print a comparison: heading, table, verdict, notes."""
+    from losskit.advisor.result import LEGEND, METRICS
+
+    out = console()
+    out.print(Text(result.heading(), style="bold"))
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("loss", overflow="fold")
+    for metric in result.metric_names:
+        table.add_column(METRICS[metric].title, justify="right", no_wrap=True)
+    table.add_column("s/fit", justify="right", style="dim")
+    for score in result.scores:
+        name = Text(score.label)
+        if score.label == result.baseline:
+            name.append("  baseline", style="dim")
+        cells = [_cell(result.cell(score, metric)) for metric in result.metric_names]
+        table.add_row(name, *cells, f"{score.seconds:.3f}")
+    out.print()
+    out.print(table)
+    out.print()
+    out.print(Text(LEGEND, style="dim"))
+    out.print()
+    out.print(Text(result.verdict.text, style="bold"))
+    for note in result.notes:
+        out.print(Text(f"Note: {note}.", style="dim"))
+
+
+def _cell(text: str) -> Text:
+    return Text(text, style={"+": "green", "-": "red"}.get(text[-1:], ""))
+
+
+def show(cls: type[LossFunction]) -> None:
+    """Print the page of a loss."""
+    out, about = console(), cls.about
+    summary = (cls.__doc__ or "").strip().split("\n\n")[0]
+    out.print(Text(cls.name, style="bold"), Text(f"({cls.__module__}.{cls.__name__})", style="dim"))
+    if summary:
+        out.print(Text(" ".join(summary.split())))
+    _parameters(out, cls)
+    if about is None:
+        return
+    sections: dict[str, Any] = {
+        "formula": about.formula,
+        "tasks": ", ".join(sorted(about.tasks)),
+        "traits": ", ".join(sorted(about.traits)),
+        "estimates": about.estimates,
+        "strengths": about.strengths,
+        "weaknesses": about.weaknesses,
+        "uses": about.uses,
+        "references": about.references,
+        "also called": ", ".join(about.aliases),
+    }
+    for title, body in sections.items():
+        if body:
+            _section(out, title, [body] if isinstance(body, str) else [f"- {line}" for line in body])
+
+
+def _section(out: Console, title: str, lines: list[str]) -> None:
+    out.print()
+    out.print(Text(title, style="bold cyan"))
+    for line in lines:
+        out.print(Padding(Text(line), (0, 0, 0, 2)))
+
+
+def _parameters(out: Console, cls: type[LossFunction]) -> None:
+    fields = [f for f in cls.__dataclass_fields__.values() if not f.kw_only and f.init]  # type: ignore[attr-defined]
+    if not fields:
+        return
+    out.print()
+    out.print(Text("parameters", style="bold cyan"))
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for f in fields:
+        legal: Legal = f.metadata.get("legal", Legal())
+        default = "required" if repr(f.default).startswith("<dataclasses._MISSING") else f"= {short(f.default)}"
+        bound = "" if f.metadata.get("convert") or f.type in {bool, "bool"} else str(legal)
+        bound = "" if bound == "a finite number" else bound
+        table.add_row(f.name, default, Text(legal.doc), Text(bound, style="dim"))
+    out.print(Padding(table, (0, 0, 0, 2)))
