@@ -26,9 +26,12 @@ classes: list[type["LossFunction"]] = []
 
 def name_of(cls: type) -> str:
     """The catalogue's name of a class: HuberLoss is "huber", MeanSquaredError "mean_squared_error"."""
-    stem = cls.__name__.removesuffix("Loss") or cls.__name__
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", stem)
-    return words.lower().strip("_")
+    return words_of(cls.__name__.removesuffix("Loss") or cls.__name__).lower().strip("_")
+
+
+def words_of(name: str) -> str:
+    """CamelCase as words with underscores: L1Loss is L1_Loss, KLDivergence KL_Divergence."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
 
 
 class LossFunction(Declared):

@@ -108,7 +108,7 @@ class Declared(_Declaring):
     def parameters(self) -> dict[str, Any]:
         """Every parameter and its value; of a class with its own ``__init__``, its attributes."""
         declared = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
-        own = {k: v for k, v in self.__dict__.items() if not k.startswith("_") and k not in declared}
+        own = {k: v for k, v in self.__dict__.items() if not _is_cache(type(self), k) and k not in declared}
         positional = [f.name for f in dataclasses.fields(self) if not f.kw_only]  # type: ignore[arg-type]
         return {k: declared[k] for k in positional} | own | declared
 
@@ -139,12 +139,16 @@ class Declared(_Declaring):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __getstate__(self) -> dict[str, Any]:
-        # Attributes with an underscore are caches (compiled kernels); they are made anew.
-        return {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
+        return {k: v for k, v in self.__dict__.items() if not _is_cache(type(self), k)}  # made anew
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.__dict__[_SEALED] = True
+
+
+def _is_cache(cls: type, name: str) -> bool:
+    """Whether an attribute is derived from the others: compiled kernels, cached properties."""
+    return name.startswith("_") or isinstance(getattr(cls, name, None), functools.cached_property)
 
 
 def _sealing(cls: type, init: Callable[..., None]) -> Callable[..., None]:

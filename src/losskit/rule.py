@@ -8,11 +8,13 @@ and multiples of losses are then concatenation and scaling, and no engine needs 
 
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
+import losskit.scalar
 from losskit.domain import Domain
 from losskit.scalar import Scalar
 
@@ -142,3 +144,38 @@ def term_of(rules: RuleSet, values: dict[str, Any], coefficient: float = 1.0) ->
             f"parameter of the loss ({', '.join(values) or 'it has none'}); declare it with parameter(...)"
         )
     return Term(coefficient, rules, tuple(values[name] for name in rules.parameters))
+
+
+def bind(function: RuleFunction, words: Mapping[str, Any]) -> RuleFunction:
+    """The rule with the vocabulary's names standing for an engine's own functions.
+
+    Helpers that the rule calls are bound with it; a module it takes functions from (``np.exp``) is
+    replaced by ``words``.
+    """
+    return _bind(function, words, {})
+
+
+def _bind(function: RuleFunction, words: Mapping[str, Any], done: dict[Any, Any]) -> RuleFunction:
+    inner = inspect.unwrap(function)
+    if inner in done:
+        return done[inner]  # type: ignore[no-any-return]
+    names: dict[str, Any] = {}
+    bound = FunctionType(inner.__code__, names, inner.__name__, inner.__defaults__, inner.__closure__)
+    done[inner] = bound
+    for name, value in inner.__globals__.items():
+        if name in inner.__code__.co_names:
+            names[name] = _bound_name(name, value, words, done)
+    names["__builtins__"] = {"abs": words.get("abs", abs)}
+    return bound
+
+
+def _bound_name(name: str, value: Any, words: Mapping[str, Any], done: dict[Any, Any]) -> Any:
+    word = next((w for w in losskit.scalar.WORDS if getattr(losskit.scalar, w) is value), None)
+    if word is not None and word in words:
+        return words[word]
+    if isinstance(value, ModuleType):
+        constants = {k: v for k, v in vars(value).items() if isinstance(v, (int, float))}
+        return SimpleNamespace(**{**constants, **words})
+    if isinstance(value, type) and issubclass(value, Rules):
+        return SimpleNamespace(**{k: _bind(getattr(value, k), words, done) for k in ("value", "slope", "curvature")})
+    return _bind(value, words, done) if isinstance(value, FunctionType) else value

@@ -55,3 +55,6 @@ PRIMITIVES = ("exp", "expm1", "log", "log1p", "maximum", "minimum", "power", "si
 
 COMPOSITES = ("clip", "scaled", "sigmoid", "softplus")
 """What an engine may override."""
+
+WORDS = PRIMITIVES + COMPOSITES
+"""The whole vocabulary, but for the builtin ``abs``."""

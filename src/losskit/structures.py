@@ -1,15 +1,16 @@
 """The abstract bases, one per structure: what the rules of a loss are functions of."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
 from losskit.domain import PLUS_MINUS_ONE, Domain
 from losskit.loss import LossFunction, sum_config, sum_text
-from losskit.parameter import parameter
+from losskit.parameter import Legal, as_numbers, parameter
 from losskit.registry import derive_rule
-from losskit.rule import ARGUMENTS, RuleSet, Term, collect, term_of
+from losskit.rule import ARGUMENTS, FromDtype, ParameterValue, RuleSet, Term, collect, term_of
 
 
 class RuleLoss(LossFunction):
@@ -129,3 +130,132 @@ _ARGUMENT: dict[str, Callable[[Any, Any], tuple[Any, ...]]] = {
     "pair": lambda y, p: (y, p),
 }
 assert _ARGUMENT.keys() <= ARGUMENTS.keys()
+
+
+@dataclass(frozen=True)
+class RowForm:
+    """What a loss of rows is, apart from its rules: all that an engine needs to know to run them."""
+
+    link: str
+    """What predictions are: "softmax" (logits), "probability" or "log_probability"."""
+    target: str
+    """What targets are: "index" (of a class), "distribution" (over the classes), or "either"."""
+    axis: int = -1
+    floor: ParameterValue = FromDtype.SMALLEST_NORMAL
+    class_weights: tuple[float, ...] | None = None
+    ignore_index: int | None = None
+
+
+class RowLoss(RuleLoss):
+    """A loss of rows, one number a class, on the last axis unless ``axis`` says otherwise.
+
+    Targets are class indices, of the predictions' shape less the class axis, or distributions over
+    the classes, of the predictions' shape. A mean is over rows; ``sample_weight`` and ``mask`` are
+    one a row.
+    """
+
+    axis: int = parameter(default=-1, kw_only=True, doc="the axis of the classes")
+
+    structure: ClassVar[str] = "rows"
+
+    def row_form(self) -> RowForm:
+        """How predictions and targets are read."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its rows are")
+
+    @cached_property
+    def form(self) -> RowForm:
+        """What ``row_form`` answers."""
+        return self.row_form()
+
+    def fuse(self, terms: tuple[tuple[float, LossFunction], ...]) -> LossFunction | None:
+        forms = [loss.form for _, loss in terms if isinstance(loss, RowLoss)]
+        if len(forms) < len(terms) or common_form(forms) is None:
+            return None
+        return RowSum(terms, reduction=self.reduction, validate=self.validate, empty=self.empty)
+
+
+class SoftmaxLoss(RowLoss):
+    """A loss of the target class's probability: rules take ``nll``, which is -log p, then the parameters.
+
+    With ``from_logits`` the probabilities are the softmax of the predictions and are never formed:
+    nll is exact however confident the prediction. For a target distribution the rule's values at all
+    classes are added, each times its share of the target.
+
+    >>> from losskit.rule import rule
+    >>> from losskit.scalar import exp
+    >>> class OneMinusProbability(SoftmaxLoss):
+    ...     @rule
+    ...     def value(nll):
+    ...         return 1.0 - exp(-nll)
+    ...     @rule
+    ...     def slope(nll):
+    ...         return exp(-nll)
+    ...     @rule
+    ...     def curvature(nll):
+    ...         return -exp(-nll)
+    >>> float(OneMinusProbability().compute([1], [[0.25, 0.75]]))
+    0.25
+    """
+
+    from_logits: bool = parameter(
+        default=False, kw_only=True, doc="predictions are logits, to be put through a softmax"
+    )
+    class_weights: tuple[float, ...] | None = parameter(
+        default=None, kw_only=True, optional=True, convert=lambda v: as_numbers("class_weights", v, Legal(at_least=0)),
+        doc="a weight a class, applied to its share of the loss",
+    )  # fmt: skip
+    eps: float | None = parameter(
+        default=None, kw_only=True, optional=True, above=0, below=1,
+        doc="floor of a probability, the smallest normal number where None",
+    )  # fmt: skip
+
+    argument: ClassVar[str] = "nll"
+    target: ClassVar[str] = "either"
+
+    def row_form(self) -> RowForm:
+        return RowForm(
+            link="softmax" if self.from_logits else "probability",
+            target=self.target,
+            axis=self.axis,
+            floor=FromDtype.SMALLEST_NORMAL if self.eps is None or self.from_logits else self.eps,
+            class_weights=self.class_weights,
+            ignore_index=getattr(self, "ignore_index", None),
+        )
+
+
+class RowSum(RowLoss):
+    """A weighted sum of losses of the same rows, evaluated by one kernel."""
+
+    summands: tuple[tuple[float, LossFunction], ...] = parameter(
+        default=(), convert=tuple, doc="(coefficient, loss) pairs"
+    )
+
+    def row_form(self) -> RowForm:
+        form = common_form([loss.form for _, loss in self.summands])  # type: ignore[attr-defined]
+        if form is None:
+            raise ValueError(f"{self!r} adds losses that read their rows differently")
+        return form
+
+    def make_terms(self) -> tuple[Term, ...]:
+        return tuple(
+            term.times(k)
+            for k, loss in self.summands
+            for term in loss.terms  # type: ignore[attr-defined]
+        )
+
+    def weighted_terms(self) -> tuple[tuple[float, LossFunction], ...]:
+        return self.summands
+
+    def to_config(self) -> dict[str, Any]:
+        return sum_config(self.summands)
+
+    def __repr__(self) -> str:
+        return sum_text(self.summands)
+
+
+def common_form(forms: Sequence[RowForm]) -> RowForm | None:
+    """The form that several losses share; None where one of them reads rows differently."""
+    targets = {form.target for form in forms} - {"either"}
+    target = targets.pop() if targets else "either"
+    alike = {replace(form, target=target) for form in forms}
+    return alike.pop() if not targets and len(alike) == 1 else None
