@@ -27,8 +27,22 @@ def lipschitz(constant: float | str) -> str:
 TRAITS = frozenset({CONVEX, SYMMETRIC, SMOOTH, BOUNDED, PROPER, ROBUST, REDESCENDING})
 """The traits without a number; ``lipschitz(k)`` is the only other. Each is a promise the laws test."""
 
-TASKS = frozenset({"regression", "binary", "multiclass", "multilabel", "imbalance", "distribution", "segmentation",
-                   "similarity", "detection", "sequence", "generative", "ranking"})
+TASKS = frozenset(
+    {
+        "regression",
+        "binary",
+        "multiclass",
+        "multilabel",
+        "imbalance",
+        "distribution",
+        "segmentation",
+        "similarity",
+        "detection",
+        "sequence",
+        "generative",
+        "ranking",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,9 @@ def get(name: str, **parameters: Any) -> LossFunction:
         if "argument" not in str(error):  # a parameter's own complaint, not Python's about the call
             raise
         known = ", ".join(signature_of(cls).parameters)
-        raise TypeError(f"cannot make {cls.name}: {str(error).split('() ')[-1]}; its parameters are {known}") from None
+        raise TypeError(
+            f"cannot make {cls.name}: {str(error).split('() ')[-1]}; its parameters are {known}"
+        ) from None
 
 
 def list_losses(task: str | None = None, trait: str | None = None) -> list[str]:
@@ -57,7 +59,9 @@ def list_losses(task: str | None = None, trait: str | None = None) -> list[str]:
     >>> "huber" in list_losses(task="regression")
     True
     """
-    known = {name for cls in all_losses() if cls.about for name in (cls.about.tasks if task else cls.about.traits)}
+    known = {
+        name for cls in all_losses() if cls.about for name in (cls.about.tasks if task else cls.about.traits)
+    }
     for what, wanted in (("task", task), ("trait", trait)):
         if wanted is not None and wanted not in known and not wanted.startswith("lipschitz"):
             raise ValueError(f"no loss has the {what} {wanted!r}; known are {', '.join(sorted(known))}")
@@ -87,7 +91,9 @@ def parse(text: str) -> LossFunction:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ValueError(f"cannot read {text!r} as a loss; write for example '0.7*huber(delta=2) + 0.3*mae'") from None
+        raise ValueError(
+            f"cannot read {text!r} as a loss; write for example '0.7*huber(delta=2) + 0.3*mae'"
+        ) from None
     loss = _Reader(text).expression(tree)
     if not isinstance(loss, LossFunction):
         raise ValueError(f"{text!r} is a number, not a loss")
@@ -123,7 +129,9 @@ class _Reader:
             case ast.BinOp(left=left, op=ast.Mult(), right=right):
                 a, b = self.expression(left), self.expression(right)
                 if isinstance(a, LossFunction) and isinstance(b, LossFunction):
-                    raise self._error(node, "losses can be added and multiplied by numbers, not by each other")
+                    raise self._error(
+                        node, "losses can be added and multiplied by numbers, not by each other"
+                    )
                 return a * b
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 return self._loss(left) * (1.0 / self._number(right))

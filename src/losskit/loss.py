@@ -171,7 +171,7 @@ class LossFunction(Declared):
         return self.__add__(other)
 
     def __mul__(self, factor: object) -> "LossFunction":
-        if not isinstance(factor, numbers.Real) or isinstance(factor, bool):
+        if isinstance(factor, bool) or not isinstance(factor, numbers.Real):
             return NotImplemented
         k = as_number("the factor of a loss", factor)
         return weighted_sum(tuple((k * c, loss) for c, loss in self.weighted_terms()))

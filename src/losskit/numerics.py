@@ -93,7 +93,7 @@ def stable_cross_entropy(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, from_logi
         else:
             surprise = -np.log(np.maximum(p, np.finfo(p.dtype).tiny))
         terms = np.where(y == 0, 0.0, y * surprise)
-    return _like(np.sum(terms, -1, dtype=np.float64), y_pred)
+    return _like(np.asarray(np.sum(terms, -1, dtype=np.float64)), y_pred)
 
 
 def clip_gradients(gradients: Iterable[Any] | Any, max_norm: float = 1.0) -> Any:
@@ -121,7 +121,9 @@ def clip_gradients(gradients: Iterable[Any] | Any, max_norm: float = 1.0) -> Any
         clipped: list[Array] = clip_gradients([gradients], max_norm)
         return clipped[0]
     arrays = [np.asarray(g) for g in gradients]
-    arrays = [a if a.dtype.kind == "f" or a.dtype.name == "bfloat16" else a.astype(np.float64) for a in arrays]
+    arrays = [
+        a if a.dtype.kind == "f" or a.dtype.name == "bfloat16" else a.astype(np.float64) for a in arrays
+    ]
     largest = 0.0
     for index, array in enumerate(arrays):
         wide = array.astype(np.float64)

@@ -73,9 +73,7 @@ def parameter(
     ValueError: scale must be > 0, got -1
     """
     legal = Legal(doc, above, at_least, below, at_most, choices, optional)
-    return dataclasses.field(
-        default=default, kw_only=kw_only, metadata={"legal": legal, "convert": convert}
-    )
+    return dataclasses.field(default=default, kw_only=kw_only, metadata={"legal": legal, "convert": convert})
 
 
 @dataclass_transform(field_specifiers=(parameter,), eq_default=False)
@@ -107,9 +105,9 @@ class Declared(_Declaring):
 
     def parameters(self) -> dict[str, Any]:
         """Every parameter and its value; of a class with its own ``__init__``, its attributes."""
-        declared = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        declared = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         own = {k: v for k, v in self.__dict__.items() if not _is_cache(type(self), k) and k not in declared}
-        positional = [f.name for f in dataclasses.fields(self) if not f.kw_only]  # type: ignore[arg-type]
+        positional = [f.name for f in dataclasses.fields(self) if not f.kw_only]
         return {k: declared[k] for k in positional} | own | declared
 
     def replace(self, **changes: Any) -> Any:
@@ -124,13 +122,13 @@ class Declared(_Declaring):
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        return self.parameters() == other.parameters()  # type: ignore[attr-defined]
+        return self.parameters() == other.parameters()
 
     def __hash__(self) -> int:
         return hash((type(self), tuple(self.parameters().items())))
 
     def __repr__(self) -> str:
-        common = {f.name: f.default for f in dataclasses.fields(self) if f.kw_only}  # type: ignore[arg-type]
+        common = {f.name: f.default for f in dataclasses.fields(self) if f.kw_only}
         shown = (
             f"{name}={value!r}"
             for name, value in self.parameters().items()
@@ -153,13 +151,13 @@ def _is_cache(cls: type, name: str) -> bool:
 
 def _sealing(cls: type, init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+    def sealed_init(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
         if type(self) is cls:  # the outermost constructor: an inner one must leave the object open
             _check_fields(self)
             self.__dict__[_SEALED] = True
 
-    return __init__
+    return sealed_init
 
 
 def _check_fields(self: Any) -> None:

@@ -21,7 +21,7 @@ from losskit.scalar import Scalar
 RuleFunction = Callable[..., Scalar]
 
 
-class rule(staticmethod):  # noqa: N801 - a decorator
+class rule(staticmethod):  # type: ignore[type-arg]  # noqa: N801 - a decorator
     """Mark a function in a class body as a rule: ``@rule def slope(r, delta): ...``.
 
     The first parameters are the rule's argument (``r``, ``m``, ``y, p``, ``nll``...); the others are
@@ -82,30 +82,33 @@ class Rules:
         cls.rules = collect(cls)
 
 
-def collect(owner: type) -> RuleSet:
+def collect(owner: Any) -> RuleSet:
     """The rule set that a class body holds (a loss's own class, or a subclass of ``Rules``)."""
-    functions = {name: getattr(owner, name, None) for name in ("value", "slope", "curvature")}
-    value = functions["value"]
-    expected = ARGUMENTS[owner.argument]  # type: ignore[attr-defined]
-    for name, function in functions.items():
+    first = ARGUMENTS[owner.argument]
+    functions: dict[str, RuleFunction] = {}
+    for name in ("value", "slope", "curvature"):
+        function = getattr(owner, name, None)
         if function is None:
             raise TypeError(f"{owner.__name__} has no rule {name!r}; write one and mark it with @rule")
-        if len(inspect.signature(function).parameters) < len(expected):
+        functions[name] = function
+        taken = tuple(inspect.signature(function).parameters)
+        if len(taken) < len(first):
             raise TypeError(
-                f"{owner.__name__}.{name} must take {', '.join(expected)} first, then the parameters "
-                f"of the loss; it takes {inspect.signature(function)}"
+                f"{owner.__name__}.{name} must take {', '.join(first)} first, then parameters of the loss; "
+                f"it takes ({', '.join(taken)})"
             )
-        if inspect.signature(function).parameters.keys() != inspect.signature(value).parameters.keys():
+        expected = tuple(inspect.signature(functions["value"]).parameters)
+        if taken != expected:
             raise TypeError(
-                f"{owner.__name__}.{name} takes {inspect.signature(function)}, but value takes "
-                f"{inspect.signature(value)}; the rules of a loss take the same arguments"
+                f"{owner.__name__}.{name} takes ({', '.join(taken)}), but value takes ({', '.join(expected)}); "
+                "the rules of a loss take the same arguments"
             )
     return RuleSet(
         name=owner.__name__,
-        argument=owner.argument,  # type: ignore[attr-defined]
-        targets=owner.targets,  # type: ignore[attr-defined]
-        predictions=owner.predictions,  # type: ignore[attr-defined]
-        saturates=owner.saturates,  # type: ignore[attr-defined]
+        argument=owner.argument,
+        targets=owner.targets,
+        predictions=owner.predictions,
+        saturates=owner.saturates,
         **functions,
     )
 
@@ -124,8 +127,7 @@ class Term:
     def numbers(self, smallest_normal: float) -> tuple[float, ...]:
         """The parameters with the numbers that depend on the dtype put in."""
         return tuple(
-            smallest_normal if value is FromDtype.SMALLEST_NORMAL else value  # type: ignore[misc]
-            for value in self.parameters
+            smallest_normal if value is FromDtype.SMALLEST_NORMAL else value for value in self.parameters
         )
 
 
@@ -177,5 +179,7 @@ def _bound_name(name: str, value: Any, words: Mapping[str, Any], done: dict[Any,
         constants = {k: v for k, v in vars(value).items() if isinstance(v, (int, float))}
         return SimpleNamespace(**{**constants, **words})
     if isinstance(value, type) and issubclass(value, Rules):
-        return SimpleNamespace(**{k: _bind(getattr(value, k), words, done) for k in ("value", "slope", "curvature")})
+        return SimpleNamespace(
+            **{k: _bind(getattr(value, k), words, done) for k in ("value", "slope", "curvature")}
+        )
     return _bind(value, words, done) if isinstance(value, FunctionType) else value

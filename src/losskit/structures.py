@@ -69,9 +69,7 @@ class ElementwiseLoss(RuleLoss):
     def fuse(self, terms: tuple[tuple[float, LossFunction], ...]) -> LossFunction | None:
         if not all(isinstance(loss, ElementwiseLoss) for _, loss in terms):
             return None
-        return ElementwiseSum(
-            terms, reduction=self.reduction, validate=self.validate, empty=self.empty
-        )
+        return ElementwiseSum(terms, reduction=self.reduction, validate=self.validate, empty=self.empty)
 
 
 class ResidualLoss(ElementwiseLoss):

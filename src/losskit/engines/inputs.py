@@ -106,7 +106,9 @@ def shape_error(loss: LossFunction, true: tuple[int, ...], pred: tuple[int, ...]
         short, long = sorted((true, pred), key=len)
         if long[: len(short)] == short and all(n == 1 for n in long[len(short) :]):
             name = loss.arguments[0] if true == long else loss.arguments[1]
-            hint = f"{name} has axes of length 1: pass {name}.reshape({short if len(short) != 1 else short[0]})"
+            hint = (
+                f"{name} has axes of length 1: pass {name}.reshape({short if len(short) != 1 else short[0]})"
+            )
     return ValueError(f"{names} must have the same shape, got {true} and {pred}; {hint}")
 
 

@@ -72,10 +72,16 @@ DIGITS: Mapping[str, Any] = {
 """The vocabulary on mpmath's numbers: any precision that ``mpmath.workdps`` sets."""
 
 
-class _Printer(StrPrinter):  # type: ignore[misc]
+class _Printer(StrPrinter):
     """SymPy's expressions in the words of rules."""
 
-    _words = {"_Log1p": "log1p", "_Expm1": "expm1", "_Sigmoid": "sigmoid", "_Softplus": "softplus", "Abs": "abs"}
+    _words = {
+        "_Log1p": "log1p",
+        "_Expm1": "expm1",
+        "_Sigmoid": "sigmoid",
+        "_Softplus": "softplus",
+        "Abs": "abs",
+    }
 
     def _print_Function(self, expression: Any) -> str:
         name = type(expression).__name__

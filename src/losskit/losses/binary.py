@@ -136,7 +136,10 @@ class BinaryCrossEntropy(ElementwiseLoss):
         tasks={"binary", "multilabel"},
         traits={CONVEX, SMOOTH, PROPER},
         estimates="the probability of class 1",
-        strengths=("calibrated probabilities: it is least at the true ones", "strong gradient when confidently wrong"),
+        strengths=(
+            "calibrated probabilities: it is least at the true ones",
+            "strong gradient when confidently wrong",
+        ),
         weaknesses=("one mislabelled point can cost without bound", "a rare class contributes little"),
         uses=("binary and multi-label classification",),
         references=("Good (1952), JRSS B 14", "Bishop (2006), Pattern Recognition and Machine Learning, 4.3"),
@@ -209,7 +212,9 @@ class FocalOfProbability(Rules):
     def slope(y, p, a0, a1, gamma, floor):
         q = 1.0 - p
         positive = power(q, gamma) * (gamma * _ratio(q, -log(maximum(p, floor))) + 1.0 / maximum(p, floor))
-        negative = power(p, gamma) * (gamma * _ratio(p, -_log_of_complement(p, floor)) + 1.0 / maximum(q, floor))
+        negative = power(p, gamma) * (
+            gamma * _ratio(p, -_log_of_complement(p, floor)) + 1.0 / maximum(q, floor)
+        )
         return a0 * (1.0 - y) * negative - a1 * y * positive
 
     @rule
@@ -287,7 +292,10 @@ class FocalLoss(ElementwiseLoss):
         traits={SMOOTH},
         estimates="no calibrated probability for gamma > 0",
         strengths=("the many easy negatives stop drowning the few hard positives",),
-        weaknesses=("probabilities are pulled towards 1/2", "wrong labels are hard examples and keep their weight"),
+        weaknesses=(
+            "probabilities are pulled towards 1/2",
+            "wrong labels are hard examples and keep their weight",
+        ),
         uses=("dense object detection", "strong class imbalance"),
         references=("Lin et al. (2017), Focal Loss for Dense Object Detection, ICCV",),
     )

@@ -109,11 +109,15 @@ class HuberLoss(ResidualLoss):
         return where(abs(r) <= delta, 1.0, 0.0 * sign(r))
 
     about: ClassVar = About(
-        formula=r"\begin{cases}\frac12 r^2 & |r| \le \delta \\ \delta\left(|r| - \frac12\delta\right) & |r| > \delta\end{cases}",
+        formula=r"\begin{cases}\frac12 r^2 & |r| \le \delta \\ "
+        r"\delta\left(|r| - \frac12\delta\right) & |r| > \delta\end{cases}",
         tasks={"regression"},
         traits={CONVEX, SYMMETRIC, SMOOTH, ROBUST, lipschitz("delta")},
         estimates="between the mean and the median",
-        strengths=("efficient for the bulk of the data, bounded influence of the rest", "continuous gradient"),
+        strengths=(
+            "efficient for the bulk of the data, bounded influence of the rest",
+            "continuous gradient",
+        ),
         weaknesses=("delta has to match the scale of the noise", "curvature is 0 beyond delta"),
         uses=("regression with a few outliers", "value functions in reinforcement learning"),
         references=("Huber (1964), Annals of Mathematical Statistics 35",),
@@ -169,7 +173,9 @@ class SmoothL1Loss(ResidualLoss):
     2.0
     """
 
-    beta: float = parameter(default=1.0, at_least=0, doc="residual at which the parabola becomes a line, in units of y")
+    beta: float = parameter(
+        default=1.0, at_least=0, doc="residual at which the parabola becomes a line, in units of y"
+    )
 
     @rule
     def value(r, beta):
@@ -262,7 +268,11 @@ class ExpectileLoss(ResidualLoss):
         estimates="the expectile asked for",
         strengths=("asymmetric and still smooth",),
         weaknesses=("as sensitive to outliers as the squared error", "harder to interpret than a quantile"),
-        uses=("risk measures", "asymmetric costs under Newton-type optimisers", "offline reinforcement learning"),
+        uses=(
+            "risk measures",
+            "asymmetric costs under Newton-type optimisers",
+            "offline reinforcement learning",
+        ),
         references=("Newey & Powell (1987), Econometrica 55",),
     )
 
@@ -307,7 +317,9 @@ class CharbonnierLoss(ResidualLoss):
     5.0
     """
 
-    delta: float = parameter(default=1.0, above=0, doc="residual at which the parabola turns into a line, in units of y")
+    delta: float = parameter(
+        default=1.0, above=0, doc="residual at which the parabola turns into a line, in units of y"
+    )
 
     @rule
     def value(r, delta):
@@ -354,9 +366,8 @@ class CustomRegressionLoss(ResidualLoss):
     alpha: float = parameter(default=0.5, at_least=0, at_most=1, doc="share of the squared error")
 
     def make_terms(self) -> tuple[Term, ...]:
-        squared, absolute = MeanSquaredError.rules, MeanAbsoluteError.rules
-        assert squared is not None and absolute is not None
-        return Term(self.alpha, squared), Term(1.0 - self.alpha, absolute)
+        (squared,), (absolute,) = MeanSquaredError().terms, MeanAbsoluteError().terms
+        return squared.times(self.alpha), absolute.times(1.0 - self.alpha)
 
     about: ClassVar = About(
         formula=r"\alpha\,r^2 + (1 - \alpha)\,|r|",

@@ -167,7 +167,8 @@ class TukeyBiweightLoss(ResidualLoss):
         return (1.0 - u) * (1.0 + u) * (1.0 - 5.0 * (u * u))
 
     about: ClassVar = About(
-        formula=r"\begin{cases}\frac{c^2}{6}\left(1 - \left(1 - (r/c)^2\right)^3\right) & |r| \le c \\ \frac{c^2}{6} & |r| > c\end{cases}",
+        formula=r"\begin{cases}\frac{c^2}{6}\left(1 - \left(1 - (r/c)^2\right)^3\right) & |r| \le c \\ "
+        r"\frac{c^2}{6} & |r| > c\end{cases}",
         tasks={"regression"},
         traits=_REDESCENDING | {BOUNDED},
         estimates="the centre of the bulk",

@@ -28,9 +28,14 @@ def kernel_folder() -> Path:
     except OSError:
         pass
     private = tempfile.mkdtemp(prefix="losskit-")
-    owner = os.getpid()
-    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(private, ignore_errors=True))
+    atexit.register(_remove, private, os.getpid())
     return Path(private)
+
+
+def _remove(folder: str, owner: int) -> None:
+    """Remove a temporary folder, but not from a forked child whose parent still uses it."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_atomically(path: Path, text: str) -> None:

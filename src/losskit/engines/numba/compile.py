@@ -84,9 +84,13 @@ class Writer:
             if name in self.own:
                 return name
             if name not in VOCABULARY:
-                raise CannotCompile(f"{name} is not in the vocabulary of rules ({', '.join(sorted(VOCABULARY))})")
+                raise CannotCompile(
+                    f"{name} is not in the vocabulary of rules ({', '.join(sorted(VOCABULARY))})"
+                )
         if not inspect.isfunction(function):
-            raise CannotCompile(f"{name} is neither a scalar function of losskit.scalar nor a Python function")
+            raise CannotCompile(
+                f"{name} is neither a scalar function of losskit.scalar nor a Python function"
+            )
         return self.rule(function, f"{name}_{len(self.names)}")
 
     def text(self, origin: str, skeletons: Iterable[Callable[..., Any]]) -> str:
@@ -169,7 +173,7 @@ def _visible(function: RuleFunction) -> dict[str, Any]:
     inner = inspect.unwrap(function)
     free = inner.__code__.co_freevars
     cells = {n: c.cell_contents for n, c in zip(free, inner.__closure__ or (), strict=True)}
-    return vars(builtins) | inner.__globals__ | cells
+    return {**vars(builtins), **inner.__globals__, **cells}
 
 
 def _is_small_integer(node: ast.expr) -> bool:
@@ -200,7 +204,8 @@ def load(text: str, stem: str) -> ModuleType:
     path = kernel_folder() / f"{name}.py"
     write_atomically(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # before executing: Numba's cached load looks it up by name
     try:

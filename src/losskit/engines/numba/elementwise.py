@@ -45,7 +45,9 @@ def evaluate(
     try:
         kernel = kernel_of(loss, x.dtype)
     except CannotCompile as error:
-        warnings.warn(f"{error}; {type(loss).__name__} runs on the NumPy engine, which is slower", stacklevel=4)
+        warnings.warn(
+            f"{error}; {type(loss).__name__} runs on the NumPy engine, which is slower", stacklevel=4
+        )
         loss.__dict__["_kernels"] = {np.dtype(np.float32): None, np.dtype(np.float64): None}
         kernel = None
     if kernel is None:
@@ -74,7 +76,9 @@ def evaluate(
     if gradient is not None:
         if kernel.saturates:
             _stop_at_largest(gradient)
-        answer.derivative = out if in_place else narrowed(gradient, x.answer_dtype, kernel.saturates).reshape(x.shape)
+        answer.derivative = (
+            out if in_place else narrowed(gradient, x.answer_dtype, kernel.saturates).reshape(x.shape)
+        )
         if out is not None and not in_place:
             out[...] = answer.derivative
             answer.derivative = out

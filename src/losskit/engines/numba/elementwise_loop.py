@@ -19,8 +19,6 @@ curvature: Any
 outside: Any
 
 
-
-
 def loop(y, p, w, keep, k, scale, check, terms, gradient, second, totals, faults, first, last):  # type: ignore[no-untyped-def]
     """Blocks first..last-1: each writes its terms, slopes and curvatures and its own partial sums.
 

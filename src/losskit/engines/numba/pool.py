@@ -56,11 +56,9 @@ def _default() -> int:
 def run(kernel: Callable[[int, int], Any], blocks: int, threads: int) -> None:
     """Call ``kernel(first, last)`` for ranges that cover all blocks, on up to ``threads`` threads."""
     share = -(-blocks // threads)
-    futures: list[Future[Any]] = []
-    if share < blocks:
-        for first in range(share, blocks, share):
-            futures.append(_submit(kernel, first, min(first + share, blocks)))
-    kernel(0, share)  # the calling thread works too
+    ranges = [(first, min(first + share, blocks)) for first in range(0, blocks, share)]
+    futures = [_submit(kernel, *bounds) for bounds in ranges[1:]]
+    kernel(*ranges[0])  # the calling thread works too
     for future in futures:
         future.result()
 

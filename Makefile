@@ -1,0 +1,44 @@
+# Each target does all of its own set-up: a virtual environment in .venv with pinned versions.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench clean
+.DELETE_ON_ERROR:
+
+demo: .venv/runtime  ## the main job on real data: which loss should I train with?
+	@mkdir -p demo
+	$(BIN)/losskit compare --example diabetes -o demo/diabetes.png
+	$(BIN)/losskit compare --example breast-cancer -o demo/breast-cancer.png
+	@echo "Pictures: demo/diabetes.png and demo/breast-cancer.png"
+
+test: .venv/dev  ## all tests, the examples in the docs included
+	$(BIN)/python -m pytest
+
+check: .venv/dev  ## format, lint, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench: .venv/bench  ## speed beside the peers; ARGS="--quick --only huber" narrows it
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf .venv demo
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "losskit needs Python 3.11 or later; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/runtime: requirements.txt pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/bench: requirements-bench.txt .venv/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
