@@ -1,5 +1,6 @@
 """Elementwise losses on the CPU: rules inlined in one fused, vectorised, threaded pass."""
 
+import math
 import warnings
 from dataclasses import dataclass
 from functools import partial
@@ -64,10 +65,10 @@ def evaluate(
 
     answer = Evaluation()
     if totals is not None:
-        answer.parts = Parts(float(totals.sum()), x.weight, x.count)
+        answer.parts = Parts(float(totals[0] if totals.size == 1 else totals.sum()), x.weight, x.count)
         if terms is not None:
             answer.value = terms.reshape(x.shape)
-        elif loss.reduction == "mean" and np.isinf(answer.parts.total) and x.count > 1:
+        elif loss.reduction == "mean" and math.isinf(answer.parts.total) and x.count > 1:
             answer.value = dtype.type(_mean_despite_overflow(kernel, x, loss))
         else:
             answer.value = reduced(loss, answer.parts, dtype)
