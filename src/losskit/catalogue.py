@@ -27,7 +27,7 @@ def find(name: str) -> type[LossFunction]:
     if not isinstance(name, str):
         raise TypeError(f"name must be a string, got {name!r}")
     names = _names()
-    cls = names.get(_normal(name)) or names.get(_normal(name).removesuffix("_loss"))
+    cls = names.get(_normal(name))
     if cls is None:
         near = difflib.get_close_matches(_normal(name), names, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(list_losses())}"
@@ -176,7 +176,7 @@ def _names() -> dict[str, type[LossFunction]]:
     """Names and aliases; a user's loss never takes over the name of a built-in one."""
     names: dict[str, type[LossFunction]] = {}
     for cls in all_losses():
-        own = [cls.name, *(cls.about.aliases if cls.about else ())]
+        own = [cls.name, _normal(cls.__name__), *(cls.about.aliases if cls.about else ())]
         built_in = cls.__module__.startswith("losskit.")
         for name in own:
             if built_in or not names.get(name, cls).__module__.startswith("losskit."):

@@ -75,6 +75,10 @@ class LossFunction(Declared):
     arguments: ClassVar[tuple[str, ...]] = ("y_true", "y_pred")
     about: ClassVar[About | None] = None
     name: ClassVar[str] = ""
+    not_separable: ClassVar[str | None] = None
+    """Why the loss is no sum over terms (rows, elements), where it is none; a structure says so."""
+    not_mergeable: ClassVar[str | None] = None
+    """Why parts of a batch do not merge, where they do not."""
     compute_by_hand: ClassVar[Callable[..., Any] | None] = None
     derivative_by_hand: ClassVar[Callable[..., Any] | None] = None
 
@@ -91,7 +95,8 @@ class LossFunction(Declared):
                 setattr(cls, f"{verb}_by_hand", staticmethod(cls.__dict__[verb]))
                 delattr(cls, verb)
         super().__init_subclass__(**kwargs)
-        cls.name = name_of(cls)
+        if "name" not in cls.__dict__:
+            cls.name = name_of(cls)
         classes.append(cls)
 
     def compute(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None) -> Any:
@@ -148,6 +153,15 @@ class LossFunction(Declared):
     ) -> Evaluation:
         return evaluator(self.structure)(self, arguments, wanted, sample_weight, mask, out)
 
+    def traits(self) -> frozenset[str]:
+        """What the loss promises with its parameters: ``about.traits`` less what a parameter breaks.
+
+        >>> import losskit as lk
+        >>> "proper" in lk.BinaryCrossEntropy(label_smoothing=0.1).traits()
+        False
+        """
+        return self.about.traits if self.about is not None else frozenset()
+
     def to_config(self) -> dict[str, Any]:
         """The loss as plain data for JSON or YAML; ``losskit.from_config`` reads it back."""
         return {"loss": self.name} | {k: _plain(v) for k, v in self.parameters().items()}
@@ -186,6 +200,7 @@ class WeightedSum(LossFunction):
         default=(), convert=tuple, doc="(coefficient, loss) pairs"
     )
     structure: ClassVar[str] = "sum"
+    not_mergeable: ClassVar[str | None] = "the losses of a sum of several structures count different terms"
 
     def weighted_terms(self) -> tuple[tuple[float, LossFunction], ...]:
         return self.terms

@@ -18,7 +18,7 @@ from losskit.registry import Evaluation, Wanted
 from losskit.rule import RuleSet
 from losskit.structures import ElementwiseLoss
 
-BLOCK = 4096
+BLOCK = 1024
 """Elements that share a partial sum. It fixes the order of additions, so no answer depends on threads."""
 
 _EXPENSIVE = ("exp", "expm1", "log", "log1p", "tanh", "power", "sigmoid", "softplus")
@@ -142,10 +142,8 @@ _loops: dict[Any, tuple[Any, int]] = {}
 def _bind(loss: ElementwiseLoss, dtype: np.dtype[Any]) -> Kernel:
     sets = tuple((term.rules, term.coefficient != 1.0) for term in loss.terms)
     if (dtype, sets) not in _loops:
-        text = module_text(sets, dtype.name)
-        expensive = any(f"{name}(" in text.split("\n@kernel")[0] for name in _EXPENSIVE)
-        module = load(text, "_".join(dict.fromkeys(rules.name for rules, _ in sets))[:60])
-        _loops[dtype, sets] = module.loop, _EXPENSIVE_ALONE if expensive else _CHEAP_ALONE
+        module = load(module_text(sets, dtype.name), "_".join(dict.fromkeys(rules.name for rules, _ in sets))[:60])
+        _loops[dtype, sets] = module.loop, _EXPENSIVE_ALONE if module.EXPENSIVE else _CHEAP_ALONE
     loop, alone = _loops[dtype, sets]
     numbers: list[float] = []
     for term in loss.terms:
@@ -181,7 +179,8 @@ def module_text(sets: tuple[tuple[RuleSet, bool], ...], dtype: str) -> str:
     for kind, body in bodies.items():
         writer.add(f"@inline\ndef {kind}(y, p, k):\n    return {' + '.join(body)}")
     writer.add(_outside(sets, writer))
-    writer.add(f"BLOCK = {BLOCK}")
+    expensive = any(f"{word}(" in text for word in _EXPENSIVE for text in writer.functions)
+    writer.add(f"BLOCK = {BLOCK}\nEXPENSIVE = {expensive}\nAPART = {expensive and dtype == 'float32'}")
     origin = " + ".join(dict.fromkeys(f"{rules.value.__module__}.{rules.name}" for rules, _ in sets))
     return writer.text(origin, [elementwise_loop.loop])
 

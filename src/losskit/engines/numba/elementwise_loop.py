@@ -11,6 +11,7 @@ import numpy as np
 from losskit.engines.numba.intrinsics import add_reassoc, select
 
 # Written above the loop in each generated module.
+APART: Any
 BLOCK: Any
 FLOAT: Any
 value: Any
@@ -24,8 +25,12 @@ def loop(y, p, w, keep, k, scale, check, terms, gradient, second, totals, faults
 
     k: coefficients and parameters; scale: 1/weight of a mean. The loops run over slices, because with
     an offset range the check for negative indices stays inside and stops vectorisation.
+
+    The total is kept in float64. Added up in the main loop it would halve the width of that loop's
+    vectors, so an expensive rule (APART) writes its terms first and adds them up in a loop of its own.
     """
     zero = FLOAT(0.0)
+    scratch = np.empty(BLOCK if APART and terms is None else 0, FLOAT)
     for block in range(first, last):
         lo = block * BLOCK
         hi = min(lo + BLOCK, p.size)
@@ -34,8 +39,7 @@ def loop(y, p, w, keep, k, scale, check, terms, gradient, second, totals, faults
             W = w[lo:hi]
         if keep is not None:
             K = keep[lo:hi]
-        if terms is not None:
-            T = terms[lo:hi]
+        T = scratch[: hi - lo] if terms is None else terms[lo:hi]
         if gradient is not None:
             G = gradient[lo:hi]
         if second is not None:
@@ -50,9 +54,10 @@ def loop(y, p, w, keep, k, scale, check, terms, gradient, second, totals, faults
                     v = select(W[i] != zero, W[i] * v, zero)
                 if keep is not None:
                     v = select(K[i], v, zero)
-                total = add_reassoc(total, np.float64(v))
-                if terms is not None:
+                if APART or terms is not None:
                     T[i] = v
+                if not APART:
+                    total = add_reassoc(total, np.float64(v))
             if gradient is not None:
                 g = slope(a, b, k)
                 if w is not None:
@@ -79,6 +84,9 @@ def loop(y, p, w, keep, k, scale, check, terms, gradient, second, totals, faults
                     bad = select(K[i], bad, zero)
                 fault = add_reassoc(fault, bad)
         if totals is not None:
+            if APART:
+                for i in range(P.size):
+                    total = add_reassoc(total, np.float64(T[i]))
             totals[block] = total
         if check is not None:
             faults[block] = fault

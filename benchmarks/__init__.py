@@ -1,0 +1,1 @@
+"""losskit beside its peers: `python -m benchmarks`, or `make bench`."""
