@@ -31,7 +31,7 @@ def _require_integer(name: str, *operands: Any) -> None:
 # ---- choosing -------------------------------------------------------------------------------------------------------
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def select(typing_context, condition, a, b):
     """``a if condition else b`` without a branch: a branch in the loop body ends vectorisation."""
     if a != b:
@@ -51,7 +51,7 @@ def select(typing_context, condition, a, b):
 # ---- floating point -------------------------------------------------------------------------------------------------
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def add_reassoc(typing_context, accumulator, x):
     """``accumulator + x`` that LLVM may reorder, so that a sum vectorises while all other arithmetic stays strict."""
     _require_float("add_reassoc", accumulator, x)
@@ -62,7 +62,7 @@ def add_reassoc(typing_context, accumulator, x):
     return accumulator(accumulator, x), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def fma(typing_context, a, b, c):
     """``a * b + c`` rounded once: residues rely on it, so it is never left to the ``contract`` flag."""
     _require_float("fma", a, b, c)
@@ -92,20 +92,22 @@ fabs = intrinsic(_unary("fabs"))  # clears the sign bit: |-0.0| is 0.0 and no co
 sqrt = intrinsic(_unary("sqrt"))  # the instruction; math.sqrt adds a check for negative input that branches
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def copysign(typing_context, magnitude, sign):
     """``|magnitude|`` with the sign bit of ``sign``: makes an odd function out of its positive half."""
     _require_float("copysign", magnitude, sign)
 
     def generate(context, builder, signature, arguments):
         kind = arguments[0].type
-        function = builder.module.declare_intrinsic("llvm.copysign", [kind], ir.FunctionType(kind, [kind, kind]))
+        function = builder.module.declare_intrinsic(
+            "llvm.copysign", [kind], ir.FunctionType(kind, [kind, kind])
+        )
         return builder.call(function, arguments)
 
     return magnitude(magnitude, sign), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def polynomial(typing_context, x, coefficients):
     """``c[0] + c[1] x + c[2] x**2 + ...`` by Horner's rule: fewest operations, smallest rounding error."""
     if not isinstance(coefficients, types.UniTuple) or coefficients.dtype != x:
@@ -122,29 +124,10 @@ def polynomial(typing_context, x, coefficients):
     return x(x, coefficients), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def polynomial_pairs(typing_context, x, coefficients):
-    """The same polynomial by Estrin's rule: a shorter chain of dependent operations where Horner's would be waited for."""
-    if not isinstance(coefficients, types.UniTuple) or coefficients.dtype != x:
-        raise TypingError(f"polynomial_pairs needs a tuple of {x}, got {coefficients}")
-
-    def generate(context, builder, signature, arguments):
-        power, table = arguments
-        c = [builder.extract_value(table, k) for k in range(coefficients.count)]
-        while True:
-            pairs = [builder.fma(power, high, low) for low, high in zip(c[::2], c[1::2], strict=False)]
-            c = pairs + c[len(pairs) * 2 :]
-            if len(c) == 1:
-                return c[0]
-            power = builder.fmul(power, power)
-
-    return x(x, coefficients), generate
-
-
 # ---- bits -----------------------------------------------------------------------------------------------------------
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def bits(typing_context, x):
     """The bits of a float as a signed integer of the same width."""
     _require_float("bits", x)
@@ -156,7 +139,7 @@ def bits(typing_context, x):
     return to(x), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def from_bits(typing_context, i):
     """The float that has the bits of a signed integer of the same width."""
     _require_integer("from_bits", i)
@@ -191,7 +174,7 @@ shift_left = intrinsic(_integer("shift_left", "shl"))
 shift_right = intrinsic(_integer("shift_right", "ashr"))  # copies the sign bit: floor division by 2**n
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def to_float(typing_context, i):
     """A signed integer as the float of the same width; Numba would turn int32 into float64."""
     _require_integer("to_float", i)
