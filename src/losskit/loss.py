@@ -193,23 +193,27 @@ class LossFunction(Declared):
     __rmul__ = __mul__
 
 
-class WeightedSum(LossFunction):
-    """k1 * loss1 + k2 * loss2 + ...: made by ``+`` and ``*``, seldom by hand."""
+class SumOfLosses(LossFunction):
+    """k1 * loss1 + k2 * loss2 + ...: made by ``+`` and ``*``, seldom by hand. Abstract."""
 
-    terms: tuple[tuple[float, LossFunction], ...] = parameter(
+    summands: tuple[tuple[float, LossFunction], ...] = parameter(
         default=(), convert=tuple, doc="(coefficient, loss) pairs"
     )
-    structure: ClassVar[str] = "sum"
-    not_mergeable: ClassVar[str | None] = "the losses of a sum of several structures count different terms"
 
     def weighted_terms(self) -> tuple[tuple[float, LossFunction], ...]:
-        return self.terms
+        return self.summands
 
     def to_config(self) -> dict[str, Any]:
-        return sum_config(self.terms)
+        return {"sum": [[k, loss.to_config()] for k, loss in self.summands]}
 
     def __repr__(self) -> str:
-        return sum_text(self.terms)
+        return " + ".join(f"{loss!r}" if k == 1.0 else f"{k!r} * {loss!r}" for k, loss in self.summands)
+
+
+class WeightedSum(SumOfLosses):
+    """A weighted sum of losses of different structures, each evaluated by a kernel of its own."""
+
+    structure: ClassVar[str] = "sum"
 
 
 def weighted_sum(terms: tuple[tuple[float, LossFunction], ...]) -> LossFunction:
@@ -228,16 +232,6 @@ def weighted_sum(terms: tuple[tuple[float, LossFunction], ...]) -> LossFunction:
     if fused is not None:
         return fused
     return WeightedSum(terms, reduction=first.reduction, validate=first.validate, empty=first.empty)
-
-
-def sum_text(terms: tuple[tuple[float, LossFunction], ...]) -> str:
-    """A sum as Python would make it again."""
-    return " + ".join(f"{loss!r}" if k == 1.0 else f"{k!r} * {loss!r}" for k, loss in terms)
-
-
-def sum_config(terms: tuple[tuple[float, LossFunction], ...]) -> dict[str, Any]:
-    """A sum as plain data."""
-    return {"sum": [[k, loss.to_config()] for k, loss in terms]}
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from losskit.domain import PLUS_MINUS_ONE, Domain
-from losskit.loss import LossFunction, sum_config, sum_text
+from losskit.loss import LossFunction, SumOfLosses
 from losskit.parameter import Legal, as_numbers, parameter
 from losskit.registry import derive_rule
 from losskit.rule import ARGUMENTS, FromDtype, ParameterValue, RuleSet, Term, collect, term_of
@@ -88,28 +88,11 @@ class MarginLoss(ElementwiseLoss):
     targets: ClassVar[Domain | None] = PLUS_MINUS_ONE
 
 
-class ElementwiseSum(ElementwiseLoss):
+class ElementwiseSum(SumOfLosses, ElementwiseLoss):
     """A weighted sum of elementwise losses, evaluated by one kernel."""
 
-    summands: tuple[tuple[float, LossFunction], ...] = parameter(
-        default=(), convert=tuple, doc="(coefficient, loss) pairs"
-    )
-
     def make_terms(self) -> tuple[Term, ...]:
-        return tuple(
-            term.times(k)
-            for k, loss in self.summands
-            for term in loss.terms  # type: ignore[attr-defined]
-        )
-
-    def weighted_terms(self) -> tuple[tuple[float, LossFunction], ...]:
-        return self.summands
-
-    def to_config(self) -> dict[str, Any]:
-        return sum_config(self.summands)
-
-    def __repr__(self) -> str:
-        return sum_text(self.summands)
+        return _terms_of(self.summands)
 
 
 def argument_of(kind: str, y: Any, p: Any) -> tuple[Any, ...]:
@@ -221,12 +204,8 @@ class SoftmaxLoss(RowLoss):
         )
 
 
-class RowSum(RowLoss):
+class RowSum(SumOfLosses, RowLoss):
     """A weighted sum of losses of the same rows, evaluated by one kernel."""
-
-    summands: tuple[tuple[float, LossFunction], ...] = parameter(
-        default=(), convert=tuple, doc="(coefficient, loss) pairs"
-    )
 
     def row_form(self) -> RowForm:
         form = common_form([loss.form for _, loss in self.summands])  # type: ignore[attr-defined]
@@ -235,20 +214,12 @@ class RowSum(RowLoss):
         return form
 
     def make_terms(self) -> tuple[Term, ...]:
-        return tuple(
-            term.times(k)
-            for k, loss in self.summands
-            for term in loss.terms  # type: ignore[attr-defined]
-        )
+        return _terms_of(self.summands)
 
-    def weighted_terms(self) -> tuple[tuple[float, LossFunction], ...]:
-        return self.summands
 
-    def to_config(self) -> dict[str, Any]:
-        return sum_config(self.summands)
-
-    def __repr__(self) -> str:
-        return sum_text(self.summands)
+def _terms_of(summands: tuple[tuple[float, LossFunction], ...]) -> tuple[Term, ...]:
+    """The terms of all summands, which are losses of one structure."""
+    return tuple(term.times(k) for k, loss in summands for term in loss.terms)  # type: ignore[attr-defined]
 
 
 def common_form(forms: Sequence[RowForm]) -> RowForm | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from losskit.engines import memory
 from losskit.engines.inputs import Array, Inputs, check_domain, check_out, elementwise_inputs, narrowed
 from losskit.engines.numba import pool
 from losskit.engines.numba.compile import CannotCompile, Writer, load
@@ -58,9 +59,9 @@ def evaluate(
 
     dtype, size = x.dtype, x.p.size
     in_place = out is not None and out.dtype == dtype and out.flags.c_contiguous
-    terms = np.empty(size, dtype) if wanted.value and loss.reduction == "none" else None
-    gradient = (out.reshape(-1) if in_place else np.empty(size, dtype)) if wanted.derivative else None
-    second = np.empty(size, dtype) if wanted.second else None
+    terms = memory.empty(size, dtype) if wanted.value and loss.reduction == "none" else None
+    gradient = (out.reshape(-1) if in_place else memory.empty(size, dtype)) if wanted.derivative else None
+    second = memory.empty(size, dtype) if wanted.second else None
     totals = _run(kernel, x, loss, wanted.value, terms, gradient, second)
 
     answer = Evaluation()
