@@ -35,7 +35,7 @@ def test_python_runs(page, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_run(page, tmp_path, monkeypatch):
-    from losskit.cli import app
+    from losskit.commands import app
 
     monkeypatch.chdir(tmp_path)
     for line in "\n".join(blocks(page, "console")).splitlines():

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import NoReturn
 
-from losskit.errors import BadInput, MissingExtra
+from losskit.errors import InputError, MissingExtraError
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
         from losskit.commands import app
 
         app(prog_name="losskit")
-    except (BadInput, MissingExtra) as error:
+    except (InputError, MissingExtraError) as error:
         fail(str(error))
     except BrokenPipeError:  # the reader of a pipe has gone: losskit list | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

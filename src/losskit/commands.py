@@ -8,7 +8,7 @@ from typing import Annotated
 
 import losskit as lk
 from losskit import catalogue, terminal
-from losskit.errors import BadInput, needs
+from losskit.errors import InputError, needs
 from losskit.loss import LossFunction
 
 with needs("cli"):
@@ -49,9 +49,9 @@ def list_losses(
 ) -> None:
     """List the losses, one a line."""
     try:
-        names = lk.list_losses(task=task, trait=trait)
+        names = catalogue.list_losses(task=task, trait=trait)
     except (ValueError, KeyError) as error:
-        raise BadInput(_said(error)) from None
+        raise InputError(_said(error)) from None
     print("\n".join(names))
 
 
@@ -63,8 +63,12 @@ def show(name: Annotated[str, typer.Argument(help="A loss, such as huber.")]) ->
 
 @app.command()
 def plot(
-    names: Annotated[list[str], typer.Argument(help='Losses, such as huber "focal(gamma=1, from_logits=True)".')],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write: .png, .svg, .pdf, ...")],
+    names: Annotated[
+        list[str], typer.Argument(help='Losses, such as huber "focal(gamma=1, from_logits=True)".')
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The picture to write: .png, .svg, .pdf, ...")
+    ],
     low: Annotated[float | None, typer.Option(help="Where the range begins.")] = None,
     high: Annotated[float | None, typer.Option(help="Where the range ends.")] = None,
 ) -> None:
@@ -88,16 +92,18 @@ def compare(
     model: Annotated[str, typer.Option(help="linear, or network: one hidden layer of 16 units.")] = "linear",
     metric: Annotated[str | None, typer.Option(help="The metric that decides.")] = None,
     folds: Annotated[int, typer.Option(help="Parts the rows are split into.")] = 5,
-    repeats: Annotated[int, typer.Option(help="How often the rows are split anew.")] = 2,
+    repeats: Annotated[
+        int | None, typer.Option(help="How often the rows are split anew; else 2, or 1 for many rows.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same answer.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     output: Output = None,
 ) -> None:
     """Find which loss to train with on your data: train a model with each on the same folds, and measure."""
     if data is None and example is None:
-        raise BadInput("no data: give a CSV or Parquet file and --target COLUMN, or --example diabetes.")
+        raise InputError("no data: give a CSV or Parquet file and --target COLUMN, or --example diabetes.")
     if data is not None and target is None:
-        raise BadInput(f"{data}: name the column to predict with --target COLUMN.")
+        raise InputError(f"{data}: name the column to predict with --target COLUMN.")
     losses = [_parse(text) for given in loss or [] for text in split_losses(given)]
     if output is not None:
         from losskit.drawing import check_output
@@ -133,10 +139,13 @@ def compare(
 
 @app.command()
 def check(
-    path: Annotated[str, typer.Argument(metavar="MODULE:CLASS", help="A loss of your own, such as mine:MyLoss.")],
+    path: Annotated[
+        str, typer.Argument(metavar="MODULE:CLASS", help="A loss of your own, such as mine:MyLoss.")
+    ],
 ) -> None:
     """Check a loss of your own against the laws that every loss keeps; exit status 1 where it breaks one."""
-    report = lk.check(_imported(path))
+    loss = _imported(path)
+    report = lk.check(loss)
     print(report)
     if not report.ok:
         raise typer.Exit(1)
@@ -162,14 +171,14 @@ def _parse(text: str) -> LossFunction:
     try:
         return catalogue.parse(text)
     except (ValueError, KeyError, TypeError, SyntaxError) as error:
-        raise BadInput(_said(error)) from None
+        raise InputError(_said(error)) from None
 
 
 def _find(name: str) -> type[LossFunction]:
     try:
         return catalogue.find(name)
     except (ValueError, KeyError) as error:
-        raise BadInput(_said(error)) from None
+        raise InputError(_said(error)) from None
 
 
 def _said(error: Exception) -> str:
@@ -181,24 +190,30 @@ def _imported(path: str) -> LossFunction:
     """The loss that ``module:Class`` names; the working directory counts as a place for modules."""
     module_name, _, class_name = path.partition(":")
     if not module_name or not class_name:
-        raise BadInput(f'"{path}" is not of the form module:Class, such as my_losses:MyLoss.')
+        raise InputError(f'"{path}" is not of the form module:Class, such as my_losses:MyLoss.')
     sys.path.insert(0, "")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise BadInput(f'{path}: there is no module "{error.name}" here or among what is installed.') from None
+        raise InputError(
+            f'{path}: there is no module "{error.name}" here or among what is installed.'
+        ) from None
     except Exception as error:
-        raise BadInput(f"{path}: importing it fails with {type(error).__name__}: {error}") from None
+        raise InputError(f"{path}: importing it fails with {type(error).__name__}: {error}") from None
     try:
         found = getattr(module, class_name)
     except AttributeError:
         from losskit.errors import nearest
 
-        raise BadInput(f'{path}: the module has no "{class_name}".{nearest(class_name, vars(module))}') from None
+        raise InputError(
+            f'{path}: the module has no "{class_name}".{nearest(class_name, vars(module))}'
+        ) from None
     try:
         made = found() if isinstance(found, type) else found
     except Exception as error:
-        raise BadInput(f"{path}: making one without arguments fails with {type(error).__name__}: {error}") from None
+        raise InputError(
+            f"{path}: making one without arguments fails with {type(error).__name__}: {error}"
+        ) from None
     if not isinstance(made, LossFunction):
-        raise BadInput(f"{path}: {class_name} is no loss; a loss subclasses losskit.LossFunction.")
+        raise InputError(f"{path}: {class_name} is no loss; a loss subclasses losskit.LossFunction.")
     return made

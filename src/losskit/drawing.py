@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from losskit.errors import BadInput, nearest, needs
+from losskit.errors import InputError, nearest, needs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,9 @@ def new_figure(width: float, height: float) -> "Figure":
     """A figure that belongs to no window and no global state."""
     with needs("plot"):
         from matplotlib.figure import Figure
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure = Figure(figsize=(width, height), facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1)
+    return figure
 
 
 def quiet(axes: "Axes") -> None:
@@ -45,7 +47,7 @@ def check_output(output: str | os.PathLike[str]) -> Path:
     >>> check_output("picture.pgn")
     Traceback (most recent call last):
     ...
-    losskit.errors.BadInput: picture.pgn: no picture can be written as ".pgn". Did you mean "png"? \
+    losskit.errors.InputError: picture.pgn: no picture can be written as ".pgn". Did you mean "png"? \
 It may end in .png, .svg, .pdf, .jpg, .jpeg, .webp.
     """
     path = Path(output)
@@ -53,11 +55,13 @@ It may end in .png, .svg, .pdf, .jpg, .jpeg, .webp.
     if suffix not in FORMATS:
         named = f'as ".{suffix}"' if suffix else "without knowing its format"
         ends = ", ".join(f".{name}" for name in FORMATS)
-        raise BadInput(f"{path}: no picture can be written {named}.{nearest(suffix, FORMATS)} It may end in {ends}.")
+        raise InputError(
+            f"{path}: no picture can be written {named}.{nearest(suffix, FORMATS)} It may end in {ends}."
+        )
     if path.is_dir():
-        raise BadInput(f"{path} is a folder; give the name of a picture to write.")
+        raise InputError(f"{path} is a folder; give the name of a picture to write.")
     if not path.parent.is_dir():
-        raise BadInput(f"{path}: there is no folder {path.parent} to write it in.")
+        raise InputError(f"{path}: there is no folder {path.parent} to write it in.")
     return path
 
 
@@ -68,7 +72,7 @@ def save(figure: "Figure", output: str | os.PathLike[str]) -> None:
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     except OSError as error:
-        raise BadInput(f"{path}: the picture cannot be written: {error.strerror or error}.") from None
+        raise InputError(f"{path}: the picture cannot be written: {error.strerror or error}.") from None
     try:
         with os.fdopen(handle, "wb") as stream:
             figure.savefig(stream, **options)
@@ -79,5 +83,5 @@ def save(figure: "Figure", output: str | os.PathLike[str]) -> None:
     except BaseException as error:
         os.unlink(temporary)
         if isinstance(error, OSError):
-            raise BadInput(f"{path}: the picture cannot be written: {error.strerror or error}.") from None
+            raise InputError(f"{path}: the picture cannot be written: {error.strerror or error}.") from None
         raise

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
-class BadInput(ValueError):
+class InputError(ValueError):
     """A file, a column, an option or a loss that cannot be worked with, and how to fix it."""
 
 
-class MissingExtra(ImportError):
+class MissingExtraError(ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 
 
@@ -24,7 +24,7 @@ def needs(extra: str) -> Iterator[None]:
     ...     import no_such_package
     Traceback (most recent call last):
     ...
-    losskit.errors.MissingExtra: this needs no_such_package: pip install "losskit[compare]"
+    losskit.errors.MissingExtraError: this needs no_such_package: pip install "losskit[compare]"
     """
     try:
         yield
@@ -32,7 +32,19 @@ def needs(extra: str) -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package == "losskit":
             raise
-        raise MissingExtra(f'this needs {package}: pip install "losskit[{extra}]"') from None
+        raise MissingExtraError(f'this needs {package}: pip install "losskit[{extra}]"') from None
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> InputError:
+    """Make the error for a name that is none of the known ones.
+
+    >>> print(unknown("model", "liner", ["linear", "network"]))
+    there is no model "liner". Did you mean "linear"? The models are: linear, network.
+    """
+    names = list(known)
+    return InputError(
+        f'there is no {what} "{name}".{nearest(name, names)} The {what}s are: {", ".join(names)}.'
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """Losses and numbers as people write them, for tables and pictures."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -18,7 +19,16 @@ def own_parameters(loss: LossFunction) -> dict[str, Any]:
     """
     if len(loss.weighted_terms()) != 1 or loss.weighted_terms()[0] != (1.0, loss):
         return {}
-    return {name: value for name, value in loss.parameters().items() if name not in COMMON}
+    return {
+        name: value for name, value in loss.parameters().items() if name not in COMMON and _is_plain(value)
+    }
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is data, and no array, function or cache that a loss of the user's own may hold."""
+    if isinstance(value, tuple | list):
+        return all(_is_plain(v) for v in value)
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def label_of(loss: LossFunction) -> str:
@@ -32,13 +42,18 @@ def label_of(loss: LossFunction) -> str:
     return " + ".join(_term(part) if k == 1.0 else f"{short(k)}*{_term(part)}" for k, part in terms)
 
 
+SHOWN = frozenset({"delta", "scale", "gamma", "smoothing", "quantile"})
+"""Parameters that are shown even at their default: what a loss does hangs on them."""
+
+
 def _term(loss: LossFunction) -> str:
-    defaults = {name: f.default for name, f in getattr(type(loss), "__dataclass_fields__", {}).items()}
+    defaults = {field.name: field.default for field in dataclasses.fields(loss)}
     inside = ", ".join(
         f"{name}={short(value)}"
         for name, value in loss.parameters().items()
-        if name not in COMMON and name != "from_logits" and value is not None
-        and (name not in defaults or value != defaults[name] or name in {"delta", "scale", "gamma", "smoothing"})
+        if name not in (*COMMON, "from_logits")
+        and _is_plain(value)
+        and (name in SHOWN or value != defaults.get(name, dataclasses.MISSING))
     )
     return f"{loss.name}({inside})" if inside else loss.name
 

@@ -40,7 +40,9 @@ def progress() -> "Iterator[Callback | None]":
         task = bar.add_task("reading the data", total=None)
 
         def report(done: int, total: int, name: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"training with {name}" if name else "done")
+            bar.update(
+                task, completed=done, total=total, description=f"training with {name}" if name else "done"
+            )
 
         yield report
 
@@ -111,11 +113,11 @@ def _section(out: Console, title: str, lines: list[str]) -> None:
     out.print()
     out.print(Text(title, style="bold cyan"))
     for line in lines:
-        out.print(Padding(Text(line), (0, 0, 0, 2)))
+        out.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
 
 
 def _parameters(out: Console, cls: type[LossFunction]) -> None:
-    fields = [f for f in cls.__dataclass_fields__.values() if not f.kw_only and f.init]  # type: ignore[attr-defined]
+    fields = [f for f in cls.__dataclass_fields__.values() if not f.kw_only and f.init]
     if not fields:
         return
     out.print()
@@ -123,8 +125,10 @@ def _parameters(out: Console, cls: type[LossFunction]) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for f in fields:
         legal: Legal = f.metadata.get("legal", Legal())
-        default = "required" if repr(f.default).startswith("<dataclasses._MISSING") else f"= {short(f.default)}"
+        default = (
+            "required" if repr(f.default).startswith("<dataclasses._MISSING") else f"= {short(f.default)}"
+        )
         bound = "" if f.metadata.get("convert") or f.type in {bool, "bool"} else str(legal)
         bound = "" if bound == "a finite number" else bound
         table.add_row(f.name, default, Text(legal.doc), Text(bound, style="dim"))
-    out.print(Padding(table, (0, 0, 0, 2)))
+    out.print(Padding(table, (0, 0, 0, 2), expand=False))

@@ -13,17 +13,13 @@ from typing import Any
 import numpy as np
 
 import losskit.scalar
+from losskit.errors import needs
 from losskit.rule import ARGUMENTS, RuleFunction, bind
 
-try:
+with needs("symbolic"):
     import mpmath
     import sympy
     from sympy.printing.str import StrPrinter
-except ImportError as error:
-    raise ImportError(
-        "deriving a loss's slope and curvature needs SymPy: write them as rules, or "
-        'pip install "losskit[symbolic]"'
-    ) from error
 
 
 class _Log1p(sympy.Function):

@@ -1,0 +1,191 @@
+"""The estimators: scikit-learn's own checks, known answers, and every loss there is."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, QuantileRegressor, Ridge
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import losskit as lk
+from losskit.advisor import LossClassifier, LossRegressor
+from losskit.loss import LossFunction
+
+
+def inexact(estimator: Any) -> dict[str, str]:
+    """Checks that ask for 7 equal digits of what has no unique or no smooth minimum."""
+    if estimator.hidden or estimator.loss == "hinge":
+        return {"check_sample_weight_equivalence_on_dense_data": "holds to 3 digits: kinks or several minima"}
+    return {}
+
+
+@parametrize_with_checks(
+    [
+        LossRegressor(),
+        LossRegressor("huber", hidden=3, max_iter=200),
+        LossClassifier(),
+        LossClassifier("hinge"),
+    ],
+    expected_failed_checks=inexact,
+)
+def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check(estimator)
+
+
+@pytest.fixture(scope="module")
+def diabetes() -> tuple[Any, Any]:
+    X, y = load_diabetes(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+@pytest.fixture(scope="module")
+def cancer() -> tuple[Any, Any]:
+    X, y = load_breast_cancer(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def test_least_squares_is_least_squares(diabetes: tuple[Any, Any]) -> None:
+    X, y = diabetes
+    ours, theirs = LossRegressor("mse", l2=0, tol=1e-9).fit(X, y), Ridge(alpha=0).fit(X, y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-4)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-5)
+    np.testing.assert_allclose(X @ ours.coef_ + ours.intercept_, ours.predict(X))
+
+
+@pytest.mark.parametrize(("text", "quantile"), [("mae", 0.5), ("quantile(quantile=0.9)", 0.9)])
+def test_kinks_reach_the_linear_programs_optimum(
+    diabetes: tuple[Any, Any], text: str, quantile: float
+) -> None:
+    X, y = diabetes
+    loss = lk.parse(text)
+    best = loss.compute(y, QuantileRegressor(quantile=quantile, alpha=0).fit(X, y).predict(X))
+    assert loss.compute(y, LossRegressor(loss, l2=0).fit(X, y).predict(X)) < best * 1.001
+
+
+def test_cross_entropy_is_logistic_regression(cancer: tuple[Any, Any]) -> None:
+    X, y = cancer
+    # Ours divides the mean loss by its steepness at the start, 1/2 on zero logits.
+    l2 = 1e-2
+    theirs = LogisticRegression(C=2 / (l2 * len(y)), tol=1e-8, max_iter=1000).fit(X, y)
+    ours = LossClassifier("binary_cross_entropy", l2=l2, tol=1e-8).fit(X, y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-4)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-4)
+
+
+def test_twice_a_loss_and_other_units_give_the_same_model(diabetes: tuple[Any, Any]) -> None:
+    X, y = diabetes
+    once = LossRegressor("mse", l2=0.1).fit(X, y).predict(X)
+    np.testing.assert_allclose(LossRegressor(2 * lk.get("mse"), l2=0.1).fit(X, y).predict(X), once, rtol=1e-5)
+    np.testing.assert_allclose(LossRegressor("mse", l2=0.1).fit(X, 1e6 * y).predict(X), 1e6 * once, rtol=1e-5)
+
+
+def test_the_targets_unit_is_the_losss_unit(diabetes: tuple[Any, Any]) -> None:
+    """A Huber loss with a huge delta is least squares, with a tiny one it is least absolute errors."""
+    X, y = diabetes
+    wide = LossRegressor("huber(delta=1e6)").fit(X, y).predict(X)
+    np.testing.assert_allclose(wide, LossRegressor("mse").fit(X, y).predict(X), rtol=1e-3)
+    narrow = LossRegressor("huber(delta=0.01)").fit(X, y).predict(X)
+    mae = LossRegressor("mae").fit(X, y).predict(X)
+    assert np.abs(narrow - mae).mean() < 1.0
+    assert np.abs(wide - mae).mean() > 3.0
+
+
+@pytest.mark.parametrize("name", ["tukey_biweight(scale=5)", "welsch(scale=3)", "geman_mcclure(scale=3)"])
+def test_redescending_losses_start_well(name: str) -> None:
+    """A third of the rows lie far out on one side; a bad start would find them."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = 100 + 20 * X[:, 0] - 10 * X[:, 1] + rng.normal(size=300)
+    y[:90] += 1e4
+    try:
+        model = LossRegressor(name, l2=1e-6).fit(X, y)
+    except ValueError as error:  # pragma: no cover
+        pytest.fail(str(error))
+    np.testing.assert_allclose([*model.coef_, model.intercept_], [20, -10, 100], atol=0.5)
+
+
+def test_weights_count_rows(diabetes: tuple[Any, Any]) -> None:
+    X, y = diabetes
+    weight = np.random.default_rng(0).integers(0, 3, len(y))
+    repeated = LossRegressor("huber(delta=50)").fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
+    weighted = LossRegressor("huber(delta=50)").fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", lk.list_losses(task="regression"))
+def test_every_regression_loss_learns(name: str) -> None:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(200, 3))
+    y = 30 + X @ [3.0, -2.0, 0.0] + 0.1 * rng.normal(size=200)
+    model = LossRegressor(_made(name), l2=1e-6).fit(X, y)
+    assert np.abs(y - model.predict(X)).mean() < 0.5 * np.abs(y - y.mean()).mean()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("name", sorted({*lk.list_losses(task="binary"), *lk.list_losses(task="multiclass")}))
+def test_every_classification_loss_learns(name: str, classes: int) -> None:
+    X, y = load_wine(return_X_y=True)
+    X, y = StandardScaler().fit_transform(X[y < classes]), y[y < classes]
+    labels = np.array(["a", "b", "c"])[y]
+    model = LossClassifier(_made(name)).fit(X, labels)
+    assert model.score(X, labels) > 0.95
+    p = model.predict_proba(X)
+    assert p.shape == (len(y), classes)
+    assert (p >= 0).all()
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    assert (model.classes_[p.argmax(axis=1)] == labels).mean() > 0.95
+
+
+def _made(name: str) -> LossFunction:
+    """A loss of default parameters, or of some where it has no defaults."""
+    required = {"weighted_cross_entropy": {"class_weights": (1, 2)}, "barron": {"alpha": 1}}
+    return lk.get(name, **required.get(name, {}))
+
+
+def test_sums_of_losses_and_losses_by_hand(diabetes: tuple[Any, Any], cancer: tuple[Any, Any]) -> None:
+    class Quartic(LossFunction):
+        def compute(self, y_true: Any, y_pred: Any) -> Any:
+            return np.mean((y_pred - y_true) ** 4)
+
+        def derivative(self, y_true: Any, y_pred: Any) -> Any:
+            return 4 * (y_pred - y_true) ** 3 / y_true.size
+
+    X, y = diabetes
+    assert LossRegressor(Quartic()).fit(X, y).score(X, y) > 0.4
+    assert LossRegressor("0.5*mse + 20*mae").fit(X, y).score(X, y) > 0.4
+    X, y = cancer
+    mixed = LossClassifier("0.5*binary_cross_entropy + 0.5*focal(gamma=1)").fit(X, y)
+    assert all(part.from_logits for _, part in mixed.loss_.weighted_terms())
+    assert mixed.score(X, y) > 0.97
+
+
+def test_a_network_learns_what_no_line_can() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-2, 2, size=(400, 2))
+    y = X[:, 0] * X[:, 1]
+    assert LossRegressor("mse").fit(X, y).score(X, y) < 0.1
+    network = LossRegressor("mse", hidden=16, l2=1e-4, random_state=0).fit(X, y)
+    assert network.score(X, y) > 0.95
+    again = LossRegressor("mse", hidden=16, l2=1e-4, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(network.predict(X), again.predict(X))
+    X, labels = load_wine(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    assert LossClassifier(hidden=8, random_state=0).fit(X, labels).score(X, labels) > 0.98
+
+
+def test_what_is_wrong_is_said(diabetes: tuple[Any, Any]) -> None:
+    X, y = diabetes
+    with pytest.raises(ValueError, match=r"hidden must be an integer >= 0, got 1\.5"):
+        LossRegressor(hidden=1.5).fit(X, y)
+    with pytest.raises(TypeError, match="a loss must be a losskit loss or text"):
+        LossRegressor(loss=3).fit(X, y)
+    with pytest.raises(ValueError, match="only one class"):
+        LossClassifier().fit(X, np.ones(len(y), dtype=int))
+    with pytest.warns(ConvergenceWarning, match="scale the features"):
+        LossRegressor("mae", max_iter=2).fit(X, y)
