@@ -30,7 +30,7 @@ def find(name: str) -> type[LossFunction]:
     cls = names.get(_normal(name))
     if cls is None:
         near = difflib.get_close_matches(_normal(name), names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(list_losses())}"
+        hint = f"did you mean {near[0]!r}?" if near else "losskit.list_losses() names them all"
         raise UnknownLoss(f"unknown loss {name!r}; {hint}")
     return cls
 
