@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from losskit.numerics import log_sum_exp as log_sum_exp
     from losskit.numerics import stable_cross_entropy as stable_cross_entropy
     from losskit.numerics import stable_softmax as stable_softmax
-    from losskit.parameter import parameter as parameter
+    from losskit.parameters import parameter as parameter
     from losskit.plotting import plot as plot
     from losskit.reduction import Parts as Parts
     from losskit.registry import use_engine as use_engine
-    from losskit.rule import rule as rule
+    from losskit.rules import rule as rule
     from losskit.structures import ElementwiseLoss as ElementwiseLoss
     from losskit.structures import MarginLoss as MarginLoss
     from losskit.structures import ResidualLoss as ResidualLoss
@@ -58,11 +58,11 @@ _HOMES = {
     "engines.numba.pool": ("get_num_threads", "set_num_threads"),
     "loss": ("LossFunction",),
     "numerics": ("clip_gradients", "log_sum_exp", "stable_cross_entropy", "stable_softmax"),
-    "parameter": ("parameter",),
+    "parameters": ("parameter",),
     "plotting": ("plot",),
     "reduction": ("Parts",),
     "registry": ("use_engine",),
-    "rule": ("rule",),
+    "rules": ("rule",),
     "structures": ("ElementwiseLoss", "MarginLoss", "ResidualLoss", "SoftmaxLoss"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

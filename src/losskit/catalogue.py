@@ -1,6 +1,7 @@
 """Find a loss: by name, alias, task or trait; read one from text or from plain data."""
 
 import ast
+import dataclasses
 import difflib
 import importlib
 import math
@@ -10,8 +11,8 @@ from typing import Any
 import losskit.losses
 from losskit import loss as base
 from losskit.loss import LossFunction
-from losskit.parameter import signature_of
-from losskit.rule import RuleSet
+from losskit.parameters import Legal, signature_of, taken
+from losskit.rules import RuleSet
 
 
 class UnknownLoss(ValueError):
@@ -59,10 +60,9 @@ def list_losses(task: str | None = None, trait: str | None = None) -> list[str]:
     >>> "huber" in list_losses(task="regression")
     True
     """
-    known = {
-        name for cls in all_losses() if cls.about for name in (cls.about.tasks if task else cls.about.traits)
-    }
+    abouts = [cls.about for cls in all_losses() if cls.about is not None]
     for what, wanted in (("task", task), ("trait", trait)):
+        known = {name for about in abouts for name in (about.tasks if what == "task" else about.traits)}
         if wanted is not None and wanted not in known and not wanted.startswith("lipschitz"):
             raise ValueError(f"no loss has the {what} {wanted!r}; known are {', '.join(sorted(known))}")
     return [
@@ -110,8 +110,11 @@ def from_config(config: dict[str, Any]) -> LossFunction:
         raise ValueError(f"a configuration is a dict with the key 'loss' or 'sum', got {config!r}")
     if "sum" in config:
         return base.weighted_sum(tuple((float(k), from_config(c)) for k, c in config["sum"]))
-    values = {k: _from_plain(v) for k, v in config.items() if k != "loss"}
-    return get(config["loss"], **values)
+    cls = find(config["loss"])
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    words = {name for name, f in fields.items() if f.metadata.get("legal", Legal()).choices is not None}
+    values = {k: v if k in words else _from_plain(v) for k, v in config.items() if k != "loss"}
+    return get(config["loss"], **taken(cls, values))
 
 
 class _Reader:

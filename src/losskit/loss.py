@@ -11,14 +11,15 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from losskit.about import About
-from losskit.parameter import Declared, as_number, parameter
+from losskit.parameters import Declared, as_number, parameter
 from losskit.reduction import EMPTY, REDUCTIONS, Parts
-from losskit.registry import Evaluation, Wanted, evaluator
+from losskit.registry import Evaluation, Wanted, engine_of, evaluator
 
 _VALUE = Wanted(value=True)
 _DERIVATIVE = Wanted(derivative=True)
 _BOTH = Wanted(value=True, derivative=True)
 _SECOND = Wanted(second=True)
+_PARTS = Wanted(value=True, parts=True)
 
 classes: list[type["LossFunction"]] = []
 """Every loss class, in order of definition; the catalogue reads it."""
@@ -43,6 +44,9 @@ class LossFunction(Declared):
       weight a row). Weight 2 counts an element twice, weight 0 is the same as absent;
     - ``mask``: boolean, likewise shaped. Where it is False an element touches neither value nor
       gradient, not even if it is NaN.
+
+    Arrays may be NumPy's, or anything it makes an array of, or torch tensors, for which the answers
+    are tensors and the value is differentiable.
 
     Parameters of every loss
     ------------------------
@@ -143,7 +147,7 @@ class LossFunction(Declared):
         >>> whole.total, whole.count
         (14.0, 3)
         """
-        parts = self._evaluate((y_true, y_pred), _VALUE, sample_weight, mask).parts
+        parts = self._evaluate((y_true, y_pred), _PARTS, sample_weight, mask).parts
         if parts is None:
             raise NotImplementedError(f"a value of {self!r} does not split into parts that merge")
         return parts
@@ -151,7 +155,8 @@ class LossFunction(Declared):
     def _evaluate(
         self, arguments: tuple[Any, ...], wanted: Wanted, sample_weight: Any, mask: Any, out: Any = None
     ) -> Evaluation:
-        return evaluator(self.structure)(self, arguments, wanted, sample_weight, mask, out)
+        evaluate = evaluator(self.structure, engine_of(arguments))
+        return evaluate(self, arguments, wanted, sample_weight, mask, out)
 
     def traits(self) -> frozenset[str]:
         """What the loss promises with its parameters: ``about.traits`` less what a parameter breaks.
@@ -171,7 +176,10 @@ class LossFunction(Declared):
         return None
 
     def weighted_terms(self) -> tuple[tuple[float, "LossFunction"], ...]:
-        """The loss as a weighted sum of losses that are no sums."""
+        """The loss as a weighted sum of losses that are no sums.
+
+        Each is evaluated as the loss it is and then multiplied: where one of them overflows, the sum does.
+        """
         return ((1.0, self),)
 
     def __add__(self, other: object) -> "LossFunction":

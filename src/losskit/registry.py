@@ -7,6 +7,7 @@ engine names no loss, and a new engine or structure is one more entry.
 import contextlib
 import contextvars
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ class Wanted(NamedTuple):
     value: bool = False
     derivative: bool = False
     second: bool = False
+    parts: bool = False
+    """Ask for ``parts``; engines on NumPy arrays answer them beside every value."""
 
 
 @dataclass(slots=True)
@@ -39,6 +42,8 @@ _modules: dict[tuple[str, str], str] = {}
 _evaluates: dict[tuple[str, str], Evaluate] = {}
 _fallback = {"numba": "numpy"}  # the reference evaluates what no kernel was written for
 _engine: contextvars.ContextVar[str] = contextvars.ContextVar("losskit_engine", default="numba")
+_frameworks: dict[str, tuple[str, str]] = {}
+_engine_of_type: dict[type, str | None] = {}
 
 
 def register(engine: str, structure: str, module: str) -> None:
@@ -49,14 +54,45 @@ def register(engine: str, structure: str, module: str) -> None:
     _modules[engine, structure] = module
 
 
+def register_arrays(engine: str, module: str, name: str) -> None:
+    """Say that ``engine`` evaluates arguments of the type ``name`` of ``module``, a framework's arrays.
+
+    The framework is not imported: without it there are no such arrays.
+    """
+    _frameworks[engine] = module, name
+    _engine_of_type.clear()
+
+
 def engines() -> tuple[str, ...]:
-    """The names of the engines."""
-    return tuple(dict.fromkeys(engine for engine, _ in _modules))
+    """The names of the engines on NumPy arrays."""
+    return tuple(dict.fromkeys(engine for engine, _ in _modules if engine not in _frameworks))
 
 
-def evaluator(structure: str) -> Evaluate:
-    """The function that evaluates losses of ``structure`` on the engine in use."""
-    key = (_engine.get(), structure)
+def engine_of(arguments: tuple[Any, ...]) -> str | None:
+    """The engine of the framework that one of the arguments belongs to; None for NumPy's."""
+    for argument in arguments:
+        try:
+            engine = _engine_of_type[type(argument)]
+        except KeyError:
+            engine = _find_engine(argument)
+        if engine is not None:
+            return engine
+    return None
+
+
+def _find_engine(argument: Any) -> str | None:
+    for engine, (module, name) in _frameworks.items():
+        if module in sys.modules and isinstance(argument, getattr(sys.modules[module], name)):
+            _engine_of_type[type(argument)] = engine
+            return engine
+    if type(argument).__module__ in ("builtins", "numpy"):  # others may be registered with a framework later
+        _engine_of_type[type(argument)] = None
+    return None
+
+
+def evaluator(structure: str, engine: str | None = None) -> Evaluate:
+    """The function that evaluates losses of ``structure`` on ``engine``, or on the one in use for arrays."""
+    key = (engine or _engine.get(), structure)
     try:
         return _evaluates[key]
     except KeyError:

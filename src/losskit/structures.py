@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from losskit.domain import PLUS_MINUS_ONE, Domain
 from losskit.loss import LossFunction, SumOfLosses
-from losskit.parameter import Legal, as_numbers, parameter
+from losskit.parameters import Legal, as_numbers, parameter
 from losskit.registry import derive_rule
-from losskit.rule import ARGUMENTS, FromDtype, ParameterValue, RuleSet, Term, collect, term_of
+from losskit.rules import ARGUMENTS, FromDtype, ParameterValue, RuleSet, Term, collect, term_of
 
 
 class RuleLoss(LossFunction):
@@ -33,8 +33,12 @@ class RuleLoss(LossFunction):
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:
-        """The loss as coefficients times rule sets: all that an engine needs to know of it."""
-        return self.make_terms()
+        """The loss as coefficients times rule sets: all that an engine needs to know of it.
+
+        A term with coefficient 0 is no term: 0 times a value that overflows would be NaN.
+        """
+        made = self.make_terms()
+        return tuple(term for term in made if term.coefficient != 0.0) or made
 
     def make_terms(self) -> tuple[Term, ...]:
         """The class's own rules; a loss with links or options inside overrides this."""
@@ -48,7 +52,7 @@ class ElementwiseLoss(RuleLoss):
     """A loss of each pair (y, p): rules take ``y, p`` and then the parameters.
 
     >>> from losskit.scalar import log
-    >>> from losskit.rule import rule
+    >>> from losskit.rules import rule
     >>> class LogRatio(ElementwiseLoss):
     ...     @rule
     ...     def value(y, p):
@@ -162,7 +166,7 @@ class SoftmaxLoss(RowLoss):
     nll is exact however confident the prediction. For a target distribution the rule's values at all
     classes are added, each times its share of the target.
 
-    >>> from losskit.rule import rule
+    >>> from losskit.rules import rule
     >>> from losskit.scalar import exp
     >>> class OneMinusProbability(SoftmaxLoss):
     ...     @rule

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from losskit.errors import needs
 from losskit.labels import short
 from losskit.loss import LossFunction
-from losskit.parameter import Legal
+from losskit.parameters import Legal
 
 with needs("cli"):
     from rich.console import Console

@@ -14,7 +14,7 @@ import numpy as np
 
 import losskit.scalar
 from losskit.errors import needs
-from losskit.rule import ARGUMENTS, RuleFunction, bind
+from losskit.rules import ARGUMENTS, RuleFunction, bind
 
 with needs("symbolic"):
     import mpmath

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from losskit.about import CONVEX, PROPER, SMOOTH, About
 from losskit.domain import PROBABILITY
-from losskit.parameter import Legal, as_number, as_numbers, parameter
-from losskit.rule import FromDtype, ParameterValue, Rules, Term, rule, term_of
+from losskit.parameters import Legal, as_number, as_numbers, parameter
+from losskit.rules import FromDtype, ParameterValue, Rules, Term, rule, term_of
 from losskit.scalar import log, log1p, maximum, power, scaled, sigmoid, softplus, where
 from losskit.structures import ElementwiseLoss
 
@@ -119,8 +119,8 @@ class BinaryCrossEntropy(ElementwiseLoss):
 
     >>> round(float(BinaryCrossEntropy().compute([1, 0, 1, 0], [0.9, 0.1, 0.8, 0.2])), 4)
     0.1643
-    >>> float(BinaryCrossEntropy(from_logits=True).derivative([1.0], [20.0])[0])
-    -2.0611536181902033e-09
+    >>> print(f"{BinaryCrossEntropy(from_logits=True).derivative([1.0], [20.0])[0]:.7e}")
+    -2.0611536e-09
     """
 
     from_logits: bool = _from_logits()
@@ -130,6 +130,11 @@ class BinaryCrossEntropy(ElementwiseLoss):
 
     def make_terms(self) -> tuple[Term, ...]:
         return (_log_loss(self.from_logits, 1.0, self.pos_weight, self.label_smoothing, self.eps),)
+
+    def traits(self) -> frozenset[str]:
+        plain = self.label_smoothing == 0.0 and self.pos_weight == 1.0 and (self.eps is None or self.from_logits)
+        traits: frozenset[str] = self.about.traits
+        return traits if plain else traits - {PROPER}
 
     about: ClassVar = About(
         formula=r"-y\log p - (1-y)\log(1-p)",
@@ -203,15 +208,15 @@ class FocalOfProbability(Rules):
 
     @rule
     def value(y, p, a0, a1, gamma, floor):
-        q = 1.0 - p
-        positive = _focus(q, -log(maximum(p, floor)), gamma)
+        positive = _power_of_complement(p, gamma) * -log(maximum(p, floor))
         negative = _focus(p, -_log_of_complement(p, floor), gamma)
         return a1 * y * positive + a0 * (1.0 - y) * negative
 
     @rule
     def slope(y, p, a0, a1, gamma, floor):
         q = 1.0 - p
-        positive = power(q, gamma) * (gamma * _ratio(q, -log(maximum(p, floor))) + 1.0 / maximum(p, floor))
+        missed = gamma * _ratio(q, -log(maximum(p, floor))) + 1.0 / maximum(p, floor)
+        positive = _power_of_complement(p, gamma) * missed
         negative = power(p, gamma) * (
             gamma * _ratio(p, -_log_of_complement(p, floor)) + 1.0 / maximum(q, floor)
         )
@@ -219,16 +224,29 @@ class FocalOfProbability(Rules):
 
     @rule
     def curvature(y, p, a0, a1, gamma, floor):
-        q = 1.0 - p
-        positive = _focal_curvature(q, maximum(p, floor), -log(maximum(p, floor)), gamma)
-        negative = _focal_curvature(p, maximum(q, floor), -_log_of_complement(p, floor), gamma)
-        return scaled(a1 * y, positive) + scaled(a0 * (1.0 - y), negative)
+        q, one, zero = 1.0 - p, maximum(p, floor), maximum(1.0 - p, floor)
+        positive = _focal_curvature(
+            a1 * y, gamma, _power_of_complement(p, gamma), _power_of_complement(p, gamma - 1.0), -log(one), q, one
+        )
+        negative = _focal_curvature(
+            a0 * (1.0 - y), gamma, power(p, gamma), power(p, gamma - 1.0), -_log_of_complement(p, floor), p, zero
+        )
+        return positive + negative
 
 
-def _focal_curvature(q, p, nll, gamma):
-    """The second derivative of q^gamma (-log p) with respect to p."""
-    inner = scaled(gamma, power(q, gamma - 1.0)) * ((gamma - 1.0) * _ratio(q, nll) + 2.0 / p)
-    return inner + power(q, gamma) / p / p
+def _power_of_complement(p, gamma):
+    """(1 - p)^gamma: what rounding takes from 1 - p would count gamma times."""
+    q = 1.0 - p
+    return power(q, gamma) * (1.0 + gamma * where(q > 0.0, ((1.0 - q) - p) / q, 0.0))
+
+
+def _focal_curvature(weight, gamma, grown, grown_less, nll, q, p):
+    """weight times the second derivative of q^gamma (-log p), from q^gamma and q^(gamma-1).
+
+    The weight comes first, because 1/p² may overflow on its own.
+    """
+    inner = scaled(weight * gamma, grown_less) * ((gamma - 1.0) * _ratio(q, nll) + 2.0 / p)
+    return inner + scaled(weight, grown) / p / p
 
 
 class FocalOfLogit(Rules):
@@ -239,28 +257,62 @@ class FocalOfLogit(Rules):
 
     @rule
     def value(y, p, a0, a1, gamma):
-        positive = _focus(sigmoid(-p), softplus(-p), gamma)
-        negative = _focus(sigmoid(p), softplus(p), gamma)
-        return scaled(a1 * y, positive) + scaled(a0 * (1.0 - y), negative)
+        return _logit_value(y, p, a0, a1, power(sigmoid(p), gamma), power(sigmoid(-p), gamma))
 
     @rule
     def slope(y, p, a0, a1, gamma):
-        one, zero = sigmoid(p), sigmoid(-p)
-        positive = power(zero, gamma) * (gamma * scaled(one, softplus(-p)) + zero)
-        negative = power(one, gamma) * (gamma * scaled(zero, softplus(p)) + one)
-        return a0 * (1.0 - y) * negative - a1 * y * positive
+        return _logit_slope(y, p, a0, a1, gamma, power(sigmoid(p), gamma), power(sigmoid(-p), gamma))
 
     @rule
     def curvature(y, p, a0, a1, gamma):
-        one, zero = sigmoid(p), sigmoid(-p)
-        positive = _focal_logit_curvature(one, zero, scaled(one, softplus(-p)), gamma)
-        negative = _focal_logit_curvature(zero, one, scaled(zero, softplus(p)), gamma)
-        return a1 * y * positive + a0 * (1.0 - y) * negative
+        return _logit_curvature(y, p, a0, a1, gamma, power(sigmoid(p), gamma), power(sigmoid(-p), gamma))
 
 
-def _focal_logit_curvature(p, q, pnll, gamma):
-    """The second derivative of q^gamma (-log p) with respect to the logit; ``pnll`` is -p log p."""
-    return power(q, gamma) * (gamma * pnll * (gamma * p - q) + (2.0 * gamma + 1.0) * (p * q))
+class SquareFocalOfLogit(Rules):
+    """The same with gamma = 2, the usual one, where a square is a third of the work of a power."""
+
+    argument: ClassVar = "pair"
+    targets: ClassVar = PROBABILITY
+
+    @rule
+    def value(y, p, a0, a1):
+        return _logit_value(y, p, a0, a1, _square(sigmoid(p)), _square(sigmoid(-p)))
+
+    @rule
+    def slope(y, p, a0, a1):
+        return _logit_slope(y, p, a0, a1, 2.0, _square(sigmoid(p)), _square(sigmoid(-p)))
+
+    @rule
+    def curvature(y, p, a0, a1):
+        return _logit_curvature(y, p, a0, a1, 2.0, _square(sigmoid(p)), _square(sigmoid(-p)))
+
+
+def _square(x):
+    return x * x
+
+
+def _logit_value(y, p, a0, a1, grown_one, grown_zero):
+    """Focal loss from p^gamma and (1-p)^gamma."""
+    return scaled(a1 * y, grown_zero * softplus(-p)) + scaled(a0 * (1.0 - y), grown_one * softplus(p))
+
+
+def _logit_slope(y, p, a0, a1, gamma, grown_one, grown_zero):
+    one, zero = sigmoid(p), sigmoid(-p)
+    positive = grown_zero * (gamma * scaled(one, softplus(-p)) + zero)
+    negative = grown_one * (gamma * scaled(zero, softplus(p)) + one)
+    return a0 * (1.0 - y) * negative - a1 * y * positive
+
+
+def _logit_curvature(y, p, a0, a1, gamma, grown_one, grown_zero):
+    one, zero = sigmoid(p), sigmoid(-p)
+    positive = grown_zero * _bend(one, zero, scaled(one, softplus(-p)), gamma)
+    negative = grown_one * _bend(zero, one, scaled(zero, softplus(p)), gamma)
+    return a1 * y * positive + a0 * (1.0 - y) * negative
+
+
+def _bend(p, q, pnll, gamma):
+    """The second derivative of q^gamma (-log p) in the logit, over q^gamma; ``pnll`` is -p log p."""
+    return gamma * pnll * (gamma * p - q) + (2.0 * gamma + 1.0) * (p * q)
 
 
 class FocalLoss(ElementwiseLoss):
@@ -284,7 +336,9 @@ class FocalLoss(ElementwiseLoss):
     def make_terms(self) -> tuple[Term, ...]:
         a0, a1 = self.alpha if isinstance(self.alpha, tuple) else (self.alpha, self.alpha)
         values = {"a0": a0, "a1": a1, "gamma": self.gamma, "floor": _floor(self.eps)}
-        return (term_of(FocalOfLogit.rules if self.from_logits else FocalOfProbability.rules, values),)
+        if not self.from_logits:
+            return (term_of(FocalOfProbability.rules, values),)
+        return (term_of(SquareFocalOfLogit.rules if self.gamma == 2.0 else FocalOfLogit.rules, values),)
 
     about: ClassVar = About(
         formula=r"-\alpha_t\,(1-p_t)^\gamma\log p_t",

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from losskit.about import CONVEX, ROBUST, SMOOTH, About, lipschitz
-from losskit.rule import rule
+from losskit.rules import rule
 from losskit.scalar import maximum, where
 from losskit.structures import MarginLoss
 

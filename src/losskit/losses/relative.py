@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from losskit.about import CONVEX, SMOOTH, SYMMETRIC, About
 from losskit.domain import NON_NEGATIVE, NonZero
-from losskit.rule import rule
-from losskit.scalar import log1p, minimum, sign
+from losskit.rules import rule
+from losskit.scalar import log1p, minimum, scaled, sign, where
 from losskit.structures import ElementwiseLoss
 
 
@@ -22,7 +22,8 @@ class MeanAbsolutePercentageError(ElementwiseLoss):
 
     @rule
     def value(y, p):
-        return 100.0 * abs((p - y) / y)
+        ratio = p / y  # where the signs differ p - y may overflow and nothing cancels
+        return 100.0 * abs(where(ratio < 0.0, ratio - 1.0, (p - y) / y))
 
     @rule
     def slope(y, p):
@@ -65,12 +66,12 @@ class MeanSquaredLogarithmicError(ElementwiseLoss):
     @rule
     def slope(y, p):
         ratio = log1p(abs(p - y) / (1.0 + minimum(y, p)))
-        return 2.0 * sign(p - y) * ratio / (1.0 + p)
+        return scaled(1.0 / (1.0 + p), 2.0 * sign(p - y) * ratio)  # 0 at infinity
 
     @rule
     def curvature(y, p):
         ratio = sign(p - y) * log1p(abs(p - y) / (1.0 + minimum(y, p)))
-        return 2.0 * ((1.0 - ratio) / (1.0 + p) / (1.0 + p))
+        return scaled(1.0 / (1.0 + p) / (1.0 + p), 2.0 * (1.0 - ratio))
 
     about: ClassVar = About(
         formula=r"\left(\log(1 + \hat y) - \log(1 + y)\right)^2",

@@ -9,13 +9,44 @@ import math
 from typing import Any, ClassVar
 
 from losskit.about import BOUNDED, REDESCENDING, ROBUST, SMOOTH, SYMMETRIC, About
-from losskit.parameter import as_number, parameter
-from losskit.rule import Rules, Term, rule, term_of
-from losskit.scalar import exp, expm1, log, log1p, minimum, power, scaled, sqrt, where
+from losskit.parameters import as_number, parameter
+from losskit.rules import Rules, Term, rule, term_of
+from losskit.scalar import exp, expm1, log, log1p, minimum, power, scaled, sign, sqrt, where
 from losskit.structures import ResidualLoss
 
 _REDESCENDING = {SYMMETRIC, SMOOTH, ROBUST, REDESCENDING}
+NEGLIGIBLE = 1e-8
+"""Residuals that are this small beside the scale have r²/2 to the last digit; their (r/scale)² may be subnormal."""
 _SCALE = "residual beyond which a point counts as an outlier, in units of y"
+
+
+def _small_square(u, v, b):
+    """The smaller of u²/b and b v², where v is 1/u."""
+    return minimum(u * u / b, b * (v * v))
+
+
+def _share(w):
+    """w / (1 + w)."""
+    return w / (1.0 + w)
+
+
+def _log_of_ratio(a, k):
+    """log(a / k), also where the ratio overflows."""
+    s = a / k
+    return where(s <= 1.7e38, log(s), log(a) - log(k))
+
+
+def _power_of_ratio(a, k, exponent):
+    """(a / k)^exponent, also where the ratio overflows."""
+    s = a / k
+    overflows = (0.5 * a < a) & (0.5 * s >= s) & (k < 1.0)
+    return where(overflows, power(a, exponent) / power(k, exponent), power(s, exponent))
+
+
+def _power_of_sum(w, exponent):
+    """(1 + w)^exponent for w in [0, 1]: what rounding takes from 1 + w would count exponent times."""
+    t = 1.0 + w
+    return power(t, exponent) * exp(exponent * ((w - (t - 1.0)) / t))
 
 
 class CauchyLoss(ResidualLoss):
@@ -30,9 +61,9 @@ class CauchyLoss(ResidualLoss):
     @rule
     def value(r, scale):
         a = abs(r)
-        u, v = a / scale, scale / a
-        ratio = where(u <= 1.7e38, log(u), log(a) - log(scale))  # r/scale may overflow where its log does not
-        return scale * (scale * where(a <= scale, 0.5 * log1p(u * u), ratio + 0.5 * log1p(v * v)))
+        near = 0.5 * log1p(_small_square(a / scale, scale / a, 1.0))
+        value = scale * (scale * where(a <= scale, near, _log_of_ratio(a, scale) + near))
+        return where(a < NEGLIGIBLE * scale, 0.5 * r * r, value)
 
     @rule
     def slope(r, scale):
@@ -43,9 +74,8 @@ class CauchyLoss(ResidualLoss):
     def curvature(r, scale):
         a = abs(r)
         u, v = a / scale, scale / a
-        w = where(a <= scale, u * u, v * v)
-        d = 1.0 + w
-        return where(a <= scale, (1.0 - u) * (1.0 + u), w * ((v - 1.0) * (v + 1.0))) / (d * d)
+        t = _share(where(a <= scale, u * u, v * v))  # of u² or 1/u² in its sum with 1: fewest roundings
+        return where(a <= scale, (1.0 - t) * (1.0 - 2.0 * t), t * (2.0 * t - 1.0))
 
     about: ClassVar = About(
         formula=r"\frac{c^2}{2}\log\left(1 + (r/c)^2\right)",
@@ -67,6 +97,7 @@ class GemanMcClureLoss(ResidualLoss):
     0.25
     """
 
+    name: ClassVar[str] = "geman_mcclure"
     scale: float = parameter(default=1.0, above=0, doc=_SCALE)
 
     @rule
@@ -85,9 +116,8 @@ class GemanMcClureLoss(ResidualLoss):
     def curvature(r, scale):
         a = abs(r)
         u, v = a / scale, scale / a
-        w = where(a <= scale, u * u, v * v)
-        d = 1.0 + w
-        return where(a <= scale, 1.0 - 3.0 * w, w * w * (w - 3.0)) / (d * d * d)
+        t = _share(where(a <= scale, u * u, v * v))
+        return where(a <= scale, (1.0 - t) * (1.0 - t) * (1.0 - 4.0 * t), t * t * (4.0 * t - 3.0))
 
     about: ClassVar = About(
         formula=r"\frac{r^2/2}{1 + (r/c)^2}",
@@ -113,17 +143,19 @@ class WelschLoss(ResidualLoss):
     @rule
     def value(r, scale):
         u = r / scale
-        return scale * (scale * (-0.5 * expm1(-u * u)))
+        return where(abs(r) < NEGLIGIBLE * scale, 0.5 * r * r, scale * (scale * (-0.5 * expm1(-u * u))))
 
     @rule
     def slope(r, scale):
         u = r / scale
-        return scaled(exp(-u * u), r)
+        half = exp(-0.5 * (u * u))  # its square may be subnormal where the product with r is not
+        return scaled(half, half * r)
 
     @rule
     def curvature(r, scale):
         u = r / scale
-        return scaled(exp(-u * u), 1.0 - 2.0 * (u * u))
+        half = exp(-0.5 * (u * u))
+        return scaled(half, half * (1.0 - 2.0 * (u * u)))
 
     about: ClassVar = About(
         formula=r"\frac{c^2}{2}\left(1 - e^{-(r/c)^2}\right)",
@@ -151,9 +183,11 @@ class TukeyBiweightLoss(ResidualLoss):
 
     @rule
     def value(r, scale):
-        u = minimum(abs(r) / scale, 1.0)
-        w = u * u
-        return scale * (scale * (w * (3.0 + w * (w - 3.0)) / 6.0))  # 1 - (1-w)³ without cancellation
+        a = minimum(abs(r), scale)
+        u = a / scale
+        w, q = u * u, (1.0 - u) * (1.0 + u)
+        # 1 - (1-w)³ without cancellation near 0, and without the roundings of the polynomial near 1
+        return where(w < 0.5, a * a * ((3.0 + w * (w - 3.0)) / 6.0), scale * (scale * ((1.0 - q * q * q) / 6.0)))
 
     @rule
     def slope(r, scale):
@@ -197,36 +231,45 @@ class BarronLoss(ResidualLoss):
     scale: float = parameter(default=1.0, above=0, doc=_SCALE)
 
     class General(Rules):
-        """Any other alpha. s = r / (scale sqrt|alpha - 2|); 1 + s² is never formed where s² overflows."""
+        """Any other alpha. With s = r / (scale sqrt|alpha - 2|) the power (1 + s²)^(alpha/2) is taken as
+        (1 + w)^(alpha/2) s^alpha where s > 1, w being the smaller of s² and 1/s²: neither overflows early.
+        """
 
         argument: ClassVar = "residual"
 
         @rule
         def value(r, alpha, scale):
-            b = abs(alpha - 2.0)
-            s = abs(r) / (scale * sqrt(b))
-            m = minimum(s, 1.0 / s)
-            far = where(s <= 1.0, 1.0, s)
-            x = alpha * (0.5 * log1p(m * m) + log(far))  # log of the power below
+            a, b = abs(r), abs(alpha - 2.0)
+            k = scale * sqrt(b)
+            s, w = a / k, _small_square(a / scale, scale / a, b)
+            factor = b / alpha
+            x = alpha * (0.5 * log1p(w) + where(s <= 1.0, 0.0, _log_of_ratio(a, k)))  # the power is e^x
+            t, h = _power_of_sum(w, 0.5 * alpha), where(s <= 1.0, 1.0, _power_of_ratio(a, k, 0.5 * alpha))
+            grown = t * h * h
             # each form where it is exact: expm1 loses nothing near 0, power nothing away from it
-            grown = power(1.0 + m * m, 0.5 * alpha) * power(far, alpha)
-            return where(abs(x) < 0.5, expm1(x), grown - 1.0) * (b / alpha)
+            far = where(grown < 1e30, (grown - 1.0) * factor, (factor * h) * (h * t))
+            flat = 0.5 * (r / scale) * (r / scale)  # where s² would underflow before the value does
+            return where(s < 1e-10, flat, where(abs(x) < 0.5, expm1(x) * factor, far))
 
         @rule
         def slope(r, alpha, scale):
-            s = abs(r) / (scale * sqrt(abs(alpha - 2.0)))
-            m = minimum(s, 1.0 / s)
-            far = where(s <= 1.0, 1.0, s)
-            return scaled(power(1.0 + m * m, 0.5 * alpha - 1.0) * power(far, alpha - 2.0), r / scale / scale)
+            a, b = abs(r), abs(alpha - 2.0)
+            k = scale * sqrt(b)
+            s = a / k
+            h = _power_of_ratio(a, k, 0.5 * alpha)
+            far = b * sign(r) * where(0.5 * a < a, h * (h / a), power(a, alpha - 1.0) / k)
+            w = _small_square(a / scale, scale / a, b)
+            return where(s <= 1.0, r / scale / scale, far) * _power_of_sum(w, 0.5 * alpha - 1.0)
 
         @rule
         def curvature(r, alpha, scale):
-            s = abs(r) / (scale * sqrt(abs(alpha - 2.0)))
-            m = minimum(s, 1.0 / s)
-            w = m * m
-            far = where(s <= 1.0, 1.0, s)
-            numerator = where(s <= 1.0, 1.0 + (alpha - 1.0) * w, w + (alpha - 1.0))
-            return numerator * (power(1.0 + w, 0.5 * alpha - 2.0) * power(far, alpha - 2.0)) / scale / scale
+            a, b = abs(r), abs(alpha - 2.0)
+            k = scale * sqrt(b)
+            s, w = a / k, _small_square(a / scale, scale / a, b)
+            h = _power_of_ratio(a, k, 0.5 * alpha) / a
+            far = b * (w + (alpha - 1.0)) * where(0.5 * a < a, h * h, power(a, alpha - 2.0))
+            near = (1.0 + (alpha - 1.0) * w) / scale / scale
+            return where(s <= 1.0, near, far) * _power_of_sum(w, 0.5 * alpha - 2.0)
 
     class Quadratic(Rules):
         """alpha = 2."""
@@ -253,9 +296,8 @@ class BarronLoss(ResidualLoss):
 
         @rule
         def value(r, scale):
-            s = abs(r) / (scale * sqrt(2.0))
-            m = minimum(s, 1.0 / s)
-            return where(s <= 1.0, 0.0, 2.0 * log(s)) + log1p(m * m)
+            a, k = abs(r), scale * sqrt(2.0)
+            return where(a <= k, 0.0, 2.0 * _log_of_ratio(a, k)) + log1p(_small_square(a / scale, scale / a, 2.0))
 
         @rule
         def slope(r, scale):
@@ -265,10 +307,8 @@ class BarronLoss(ResidualLoss):
         @rule
         def curvature(r, scale):
             u, v = abs(r) / scale, scale / abs(r)
-            near, far = 2.0 + u * u, 1.0 + 2.0 * (v * v)
-            inner = 2.0 * (2.0 - u * u) / (near * near)
-            outer = 2.0 * (v * v) * (2.0 * (v * v) - 1.0) / (far * far)
-            return where(u <= 1.0, inner, outer) / scale / scale
+            t = _share(where(u <= 1.0, 0.5 * (u * u), 2.0 * (v * v)))
+            return where(u <= 1.0, (1.0 - t) * (1.0 - 2.0 * t), t * (2.0 * t - 1.0)) / scale / scale
 
     class Exponential(Rules):
         """alpha = -inf."""
@@ -283,12 +323,14 @@ class BarronLoss(ResidualLoss):
         @rule
         def slope(r, scale):
             u = r / scale
-            return scaled(exp(-0.5 * (u * u)), u) / scale
+            half = exp(-0.25 * (u * u))  # its square may be subnormal where the slope is not
+            return scaled(half, half * (u / scale))
 
         @rule
         def curvature(r, scale):
             u = r / scale
-            return scaled(exp(-0.5 * (u * u)), (1.0 - u) * (1.0 + u)) / scale / scale
+            half = exp(-0.25 * (u * u))
+            return scaled(half, half * ((1.0 - u) * (1.0 + u) / scale / scale))
 
     def make_terms(self) -> tuple[Term, ...]:
         limits: dict[float, Any] = {2.0: self.Quadratic, 0.0: self.Logarithmic, -math.inf: self.Exponential}

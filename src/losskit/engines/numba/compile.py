@@ -11,8 +11,10 @@ import hashlib
 import importlib.util
 import inspect
 import math
+import os
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -21,7 +23,7 @@ from typing import Any
 
 import losskit.scalar
 from losskit.engines.numba.cache import kernel_folder, write_atomically
-from losskit.rule import RuleFunction, source_of
+from losskit.rules import RuleFunction, source_of
 
 VOCABULARY = frozenset({*losskit.scalar.PRIMITIVES, *losskit.scalar.COMPOSITES, "abs"})
 _NUMERIC_MODULES = ("intrinsics", "math32", "math64")
@@ -199,8 +201,24 @@ def load(text: str, stem: str) -> ModuleType:
     """The module of ``text``, written to the cache when it is not there yet."""
     digest = hashlib.sha256(text.encode() + _numeric_text()).hexdigest()[:24]
     name = f"losskit_kernel_{stem}_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
+    with _loading:  # another thread must not see a module half executed
+        return sys.modules[name] if name in sys.modules else _load(text, name)
+
+
+_loading = threading.Lock()
+
+
+def _forget() -> None:
+    """A child of fork may find the lock taken by a thread it does not have."""
+    global _loading
+    _loading = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _load(text: str, name: str) -> ModuleType:
     path = kernel_folder() / f"{name}.py"
     write_atomically(path, text)
     spec = importlib.util.spec_from_file_location(name, path)

@@ -16,7 +16,7 @@ from losskit.engines.numpy import elementwise as reference
 from losskit.engines.outcome import mean_of_terms, reduced
 from losskit.reduction import Parts
 from losskit.registry import Evaluation, Wanted
-from losskit.rule import RuleSet
+from losskit.rules import RuleSet
 from losskit.structures import ElementwiseLoss
 
 BLOCK = 1024

@@ -28,7 +28,12 @@ def evaluate(
     rows = p.shape[:1]
     if y.shape[:1] != rows:
         raise shape_error(loss, y.shape, p.shape)
-    if sample_weight is None and mask is None and loss.reduction == "mean" and (p.size or loss.empty == "nan"):
+    if (
+        sample_weight is None
+        and mask is None
+        and loss.reduction == "mean"
+        and (p.size or loss.empty == "nan")
+    ):
         answer = _plain(loss, y, p, wanted)
     else:
         answer = _by_rows(loss, y, p, wanted, sample_weight, mask)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from losskit.engines.inputs import Array, Inputs, check_domain, check_out, elementwise_inputs
-from losskit.engines.outcome import reduced
+from losskit.engines.outcome import mean_of_terms, reduced
 from losskit.reduction import Parts
 from losskit.registry import Evaluation, Wanted
 from losskit.structures import ElementwiseLoss, argument_of, chain_of
@@ -30,6 +30,8 @@ def evaluate(
                 answer.value = terms.reshape(x.shape).astype(x.dtype)
             else:
                 answer.value = reduced(loss, answer.parts, x.dtype)
+                if loss.reduction == "mean" and np.isinf(answer.parts.total) and x.count > 1:
+                    answer.value = x.dtype.type(mean_of_terms(terms, x.weight))
         scale = x.scale(loss.reduction)
         if wanted.derivative:
             slope = _weighted(x, _sum_of(loss, x, "slope"), scale)
@@ -47,10 +49,14 @@ def _sum_of(loss: ElementwiseLoss, x: Inputs, rule: str) -> Array:
     total: Array = np.zeros(p.shape)
     for k, term in enumerate(loss.terms):
         argument = argument_of(term.rules.argument, y, p)
-        numbers = term.numbers(float(np.finfo(x.dtype).tiny))
+        # Rounded to the dtype at work, as in a kernel: a kink lies where float32's delta is. And NumPy's
+        # floats: 1/beta in a branch not taken is inf at beta = 0, where Python's raise.
+        coefficient, *numbers = map(
+            np.float64, map(x.dtype.type, (term.coefficient, *term.numbers(float(np.finfo(x.dtype).tiny))))
+        )
         result = getattr(term.rules, rule)(*argument, *numbers)
         chain = chain_of(term.rules.argument, y) ** order if order else 1.0
-        one = term.coefficient * (result * chain)
+        one = coefficient * (result * chain)
         total = np.broadcast_to(one, p.shape) if k == 0 else total + one
     return total
 
@@ -67,7 +73,9 @@ def _weighted(x: Inputs, terms: Array, scale: float) -> Array:
 
 def _answer(loss: ElementwiseLoss, x: Inputs, values: Array, out: Any) -> Array:
     if any(term.rules.saturates for term in loss.terms):
-        largest = float(np.finfo(x.answer_dtype).max) if x.answer_dtype.kind == "f" else float(np.finfo("f4").max)
+        largest = (
+            float(np.finfo(x.answer_dtype).max) if x.answer_dtype.kind == "f" else float(np.finfo("f4").max)
+        )
         values = np.clip(values, -largest, largest)
     answer = values.reshape(x.shape).astype(x.answer_dtype)
     if out is None:

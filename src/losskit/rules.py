@@ -6,6 +6,7 @@ set with its parameters' values and a coefficient; a loss is a tuple of terms, m
 and multiples of losses are then concatenation and scaling, and no engine needs to know of them.
 """
 
+import builtins
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
@@ -167,7 +168,7 @@ def _bind(function: RuleFunction, words: Mapping[str, Any], done: dict[Any, Any]
     for name, value in inner.__globals__.items():
         if name in inner.__code__.co_names:
             names[name] = _bound_name(name, value, words, done)
-    names["__builtins__"] = {"abs": words.get("abs", abs)}
+    names["__builtins__"] = {**vars(builtins), **({"abs": words["abs"]} if "abs" in words else {})}
     return bound
 
 

@@ -117,7 +117,7 @@ class Declared(_Declaring):
         >>> lk.HuberLoss(delta=2).replace(reduction="sum")
         HuberLoss(delta=2.0, reduction='sum')
         """
-        return type(self)(**(self.parameters() | changes))
+        return type(self)(**taken(type(self), self.parameters() | changes))
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
@@ -228,6 +228,13 @@ def hashable(value: Any) -> Any:
     if isinstance(value, set):
         return tuple(sorted(map(hashable, value)))
     return value
+
+
+def taken(cls: type, values: dict[str, Any]) -> dict[str, Any]:
+    """The values to make a ``cls`` of: a constructor of its own need not take what is at its default."""
+    names = inspect.signature(cls).parameters
+    default = {f.name: f.default for f in dataclasses.fields(cls)}
+    return {k: v for k, v in values.items() if k in names or k not in default or v != default[k]}
 
 
 def signature_of(cls: type) -> inspect.Signature:

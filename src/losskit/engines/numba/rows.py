@@ -1,0 +1,235 @@
+"""Losses of rows on the CPU: rules inlined in fused, vectorised, threaded passes over the rows.
+
+Short rows of logits are transposed a tile at a time and vectorised across rows, long ones along the
+row. Second derivatives come from the reference, a block of rows at a time.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from losskit.engines import memory
+from losskit.engines.inputs import Array, check_out, narrowed
+from losskit.engines.numba import halves, pool
+from losskit.engines.numba.row_kernel import TILE, Kernel, kernel_of
+from losskit.engines.numpy import rows as reference
+from losskit.engines.outcome import mean_of_terms, reduced
+from losskit.engines.row_inputs import (
+    RowInputs,
+    check_distributions,
+    check_indices,
+    put_rows,
+    row_inputs,
+    rows_of,
+    tolerance,
+)
+from losskit.reduction import Parts
+from losskit.registry import Evaluation, Wanted
+from losskit.structures import RowLoss
+
+NARROW = 32
+"""Up to how many classes rows are short."""
+COLUMNS = 400
+"""Up to how many classes a tile of columns of matrices fits the cache: they need no transposing."""
+BLOCK = 1 << 14
+"""Numbers in the long rows that share a partial sum: it fixes the order of additions."""
+CHUNK = 1 << 17
+"""Numbers that are converted together, where the input's dtype or layout is not the kernel's."""
+_ALONE = 30_000  # numbers; below, waking a thread costs more than it saves
+_ONE = np.ones(1)
+
+
+@dataclass(slots=True)
+class Work:
+    """One call's outputs and how its rows are cut."""
+
+    axes: tuple[int, ...] | None
+    """The shape of the predictions for the kernel; None where they are converted first."""
+    step: int
+    """Rows in a block."""
+    narrow: bool
+    blocks: int
+    check: float
+    weight: Array
+    each: int
+    """1 where each row has its weight, 0 where all have the first."""
+    terms: Array
+    gradient: Array | None
+    totals: Array
+    faults: Array
+
+
+def evaluate(
+    loss: RowLoss, arguments: tuple[Any, ...], wanted: Wanted, sample_weight: Any, mask: Any, out: Any = None
+) -> Evaluation:
+    """Value, derivative and second derivative of a loss, as far as wanted."""
+    if wanted.second:
+        return reference.evaluate(loss, arguments, wanted, sample_weight, mask, out)
+    x = row_inputs(loss, arguments, sample_weight, mask)
+    kernel = kernel_of(loss, x.dtype)
+    if kernel is None:
+        return reference.evaluate(loss, arguments, wanted, sample_weight, mask, out)
+    shape = arguments[1].shape if type(arguments[1]) is np.ndarray else np.shape(arguments[1])
+    gradient = None
+    if wanted.derivative:
+        if out is not None:
+            check_out(out, shape, x.answer_dtype)
+        gradient = out
+        if out is None:
+            gradient = memory.empty(x.p.size, x.answer_dtype).reshape(shape)
+    each_term = wanted.value and loss.reduction == "none"
+    terms = np.empty(x.rows if each_term else 0, x.dtype)
+    totals = _run(kernel, loss, x, terms, gradient)
+
+    answer = Evaluation(derivative=gradient)
+    if wanted.value:
+        total = (
+            float(totals[0]) if totals.size == 1 else float(totals.sum())
+        )  # a reduction takes a microsecond
+        answer.parts = Parts(total, x.weight, x.count)
+        if each_term:
+            answer.value = terms.reshape(x.shape)[()]
+        elif loss.reduction == "mean" and math.isinf(total) and x.count > 1:
+            terms = np.empty(x.rows, x.dtype)
+            _run(kernel, loss, x, terms, None)
+            answer.value = x.dtype.type(mean_of_terms(terms, x.weight))
+        else:
+            answer.value = reduced(loss, answer.parts, x.dtype)
+    return answer
+
+
+def _run(kernel: Kernel, loss: RowLoss, x: RowInputs, terms: Array, gradient: Array | None) -> Array:
+    """Run the loop over all blocks, raise for targets or predictions out of their domain; partial sums."""
+    in_place = gradient is None or (gradient.dtype == x.dtype and gradient.flags.c_contiguous)
+    work = _cut(loss, x, terms, gradient, _axes(loss, x) if in_place else None)
+    if work.blocks == 0:
+        return work.totals
+    threads = pool.get_num_threads() if x.rows * x.classes > _ALONE else 1
+    if work.axes is not None:
+        p = (x.p if x.ready else np.moveaxis(x.p, -1, x.axis)).reshape(work.axes)
+        y = x.labels if x.labels is not None else x.y.reshape(work.axes)
+        g = None if gradient is None else gradient.reshape(work.axes)
+        loop = _bound(kernel, loss, x, work, p, y, g, terms, work.totals, work.faults, work.weight)
+        if threads == 1:
+            loop(0, work.blocks)
+        else:
+            pool.run(loop, work.blocks, threads)
+    else:
+        each = max(1, CHUNK // max(work.step * x.classes, 1))
+        chunks = -(-work.blocks // each)
+        pool.run(partial(_converted, kernel, loss, x, work, each), chunks, threads)
+    if work.faults[0] or (work.blocks > 1 and work.faults.any()):
+        _raise(loss, x)
+    return work.totals
+
+
+def _axes(loss: RowLoss, x: RowInputs) -> tuple[int, ...] | None:
+    """The shape in which a kernel takes the predictions as they lie in memory; None where it cannot."""
+    if x.ready:
+        narrow = _has_tiles(loss, x) and x.classes <= NARROW
+        return (x.rows, x.classes, 1) if narrow else (x.rows, x.classes)
+    inner = math.prod(x.shape[x.axis :])
+    columns = _has_tiles(loss, x) and x.classes <= COLUMNS and inner >= TILE // 4
+    lies_so = x.p.dtype == x.dtype and np.moveaxis(x.p, -1, x.axis).flags.c_contiguous
+    return (x.rows // inner, x.classes, inner) if columns and lies_so else None
+
+
+def _has_tiles(loss: RowLoss, x: RowInputs) -> bool:
+    return x.labels is not None and loss.form.link == "softmax"
+
+
+def _cut(
+    loss: RowLoss, x: RowInputs, terms: Array, gradient: Array | None, axes: tuple[int, ...] | None
+) -> Work:
+    """Blocks of rows of about equal size, with their partial sums, weights and tolerance."""
+    narrow = len(axes) == 3 if axes is not None else _has_tiles(loss, x) and x.classes <= NARROW
+    step = TILE if narrow else max(1, BLOCK // max(x.classes, 1))
+    blocks = -(-x.rows // step)
+    if axes is not None and narrow and axes[2] > 1:
+        blocks = axes[0] * -(-axes[2] // TILE)
+    check = -1.0
+    if loss.validate and not _has_tiles(loss, x):
+        check = tolerance(x.p.dtype, x.y.dtype)
+    weight, each = _ONE, 0
+    if x.w is not None or x.keep is not None:
+        weight, each = np.ones(x.rows) if x.w is None else x.w.astype(np.float64), 1
+        if x.keep is not None:
+            weight[~x.keep] = 0.0
+    totals, faults = np.empty((2, blocks))
+    return Work(axes, step, narrow, blocks, check, weight, each, terms, gradient, totals, faults)
+
+
+def _bound(
+    kernel: Kernel, loss: RowLoss, x: RowInputs, work: Work, p: Array, y: Array, g: Array | None,
+    terms: Array, totals: Array, faults: Array, weight: Array,
+) -> Any:  # fmt: skip
+    """The loop for these rows, which lacks only the range of blocks."""
+    cw = x.class_weights
+    cw_sum = float(x.classes) if cw is None else float(cw.sum())
+    start = (p, y, weight, work.each, cw, cw_sum, kernel.numbers)
+    scale = x.scale(loss.reduction)
+    module = kernel.module
+    if loss.form.link != "softmax":
+        loop = module.direct if x.labels is not None else module.direct_shares
+        return partial(loop, *start, x.floor, scale, work.step, work.check, terms, g, totals, faults)
+    if x.labels is None:
+        return partial(module.shares, *start, scale, work.step, work.check, terms, g, totals, faults)
+    if not work.narrow:
+        return partial(module.wide, *start, scale, work.step, terms, g, totals, faults)
+
+    def on_scratch(first: int, last: int) -> None:  # each thread's own
+        tile = np.empty((x.classes + 2, TILE + 16), x.dtype)  # no power of 2, which would crowd the cache
+        numbers, columns = np.empty((8, TILE)), np.empty((2, TILE), x.dtype.str.replace("f", "i"))
+        module.narrow(*start, scale, work.step, tile, numbers, columns, terms, g, totals, faults, first, last)
+
+    return on_scratch
+
+
+def _converted(
+    kernel: Kernel, loss: RowLoss, x: RowInputs, work: Work, each: int, first: int, last: int
+) -> None:
+    """Chunks first..last-1 of ``each`` blocks, converted to the kernel's dtype and layout and back."""
+    gradient = None if work.gradient is None else np.moveaxis(work.gradient, x.axis, -1)
+    for chunk in range(first, last):
+        blocks = slice(chunk * each, min(chunk * each + each, work.blocks))
+        lo, hi = blocks.start * work.step, min(blocks.stop * work.step, x.rows)
+        p = _plain(x.p, lo, hi, x.dtype)
+        y = _plain(x.y, lo, hi, x.dtype) if x.labels is None else x.labels[lo:hi]
+        g = None if gradient is None else np.empty(p.shape, x.dtype)
+        terms = work.terms[lo:hi]  # empty stays empty
+        weight = work.weight[lo:hi] if work.each else work.weight
+        totals, faults = work.totals[blocks], work.faults[blocks]
+        if work.narrow:
+            p, g = p[..., None], None if g is None else g[..., None]
+        loop = _bound(kernel, loss, x, work, p, y, g, terms, totals, faults, weight)
+        loop(0, blocks.stop - blocks.start)
+        if gradient is not None and g is not None:
+            g = g.reshape(hi - lo, x.classes)
+            put_rows(gradient, lo, hi, _narrow(g, x.answer_dtype, kernel.saturates))
+
+
+def _plain(view: Array, first: int, last: int, dtype: np.dtype[Any]) -> Array:
+    """Rows of an array, contiguous and of the dtype at work."""
+    rows = rows_of(view, first, last)
+    if rows.dtype == np.float16 and dtype == np.float32:
+        return halves.widened(rows)
+    return np.ascontiguousarray(rows, dtype)
+
+
+def _narrow(gradient: Array, dtype: np.dtype[Any], saturates: bool) -> Array:
+    if dtype != np.float16 or gradient.dtype != np.float32:
+        return narrowed(gradient, dtype, saturates)
+    return halves.halved(np.clip(gradient, -65504.0, 65504.0) if saturates else gradient)
+
+
+def _raise(loss: RowLoss, x: RowInputs) -> None:
+    """A kernel found a fault: look for the first again, and say which."""
+    if x.labels is not None:
+        check_indices(loss, x)
+    if loss.validate:
+        step = max(1, CHUNK // x.classes)
+        for first in range(0, x.rows, step):
+            check_distributions(loss, x, first, min(first + step, x.rows))

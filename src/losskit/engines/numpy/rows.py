@@ -1,0 +1,249 @@
+"""Losses of rows on NumPy, the reference: whole float64 matrices, a few passes, one row a loss.
+
+A loss of a row with probabilities p, target t and weights c is
+
+    c_t f(nll_t)  or  sum_j y_j c_j f(nll_j)       terms of the target ("nll")
+    + f(mean_j c_j nll_j)                          terms of all classes alike ("mean_nll")
+    + f(lse)                                       terms of the logits' log-sum-exp
+    + sum_j f(y_j, p_j)                            terms of each class ("pair")
+
+and its derivative follows from u_j, the derivative with respect to nll_j. For a softmax
+
+    g_k = p_k (sum_j u_j + df/dlse) - u_k,
+
+where in the column of the largest logit 1 - p_k = q is known without cancellation.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from losskit.engines.inputs import Array, check_out
+from losskit.engines.outcome import mean_of_terms, reduced
+from losskit.engines.row_inputs import (
+    RowInputs,
+    check_distributions,
+    check_indices,
+    put_rows,
+    row_inputs,
+    rows_of,
+)
+from losskit.reduction import Parts
+from losskit.registry import Evaluation, Wanted
+from losskit.rules import Term
+from losskit.scalar import scaled
+from losskit.structures import RowLoss
+
+BLOCK = 1 << 18
+"""Numbers worked on at a time, so that memory stays small."""
+
+
+@dataclass(slots=True)
+class Softmax:
+    """Probabilities of rows of logits, without cancellation in the column of the largest."""
+
+    p: Array
+    rest: Array
+    """1 - p."""
+    top: Array
+    """True in one column of each row, where the logit is largest."""
+    nll: Array
+    lse: Array
+
+
+def evaluate(
+    loss: RowLoss, arguments: tuple[Any, ...], wanted: Wanted, sample_weight: Any, mask: Any, out: Any = None
+) -> Evaluation:
+    """Value, derivative and second derivative of a loss, as far as wanted."""
+    x = row_inputs(loss, arguments, sample_weight, mask)
+    if x.labels is not None:
+        check_indices(loss, x)
+    shape = np.asarray(arguments[1]).shape
+    if out is not None:
+        check_out(out, shape, x.answer_dtype)
+    terms = np.empty(x.rows) if wanted.value else None
+    gradient = _answer_array(x, shape, out) if wanted.derivative else None
+    second = _answer_array(x, shape, None) if wanted.second else None
+    step = max(1, BLOCK // max(x.classes, 1))
+    with np.errstate(all="ignore"):
+        for first in range(0, x.rows, step):
+            block(loss, x, first, min(first + step, x.rows), terms, gradient, second)
+    answer = Evaluation(derivative=gradient, second=second)
+    if terms is not None:
+        with np.errstate(over="ignore"):
+            answer.parts = Parts(float(terms.sum()), x.weight, x.count)
+            if loss.reduction == "none":
+                answer.value = terms.astype(x.dtype).reshape(x.shape)[()]
+            elif loss.reduction == "mean" and np.isinf(answer.parts.total) and x.count > 1:
+                answer.value = x.dtype.type(mean_of_terms(terms, x.weight))
+            else:
+                answer.value = reduced(loss, answer.parts, x.dtype)
+    return answer
+
+
+def _answer_array(x: RowInputs, shape: tuple[int, ...], out: Any) -> Array:
+    return np.empty(shape, x.answer_dtype) if out is None else out
+
+
+def block(
+    loss: RowLoss, x: RowInputs, first: int, last: int,
+    terms: Array | None, gradient: Array | None, second: Array | None,
+) -> None:  # fmt: skip
+    """Rows first..last-1: their terms, and their part of the first and second derivative."""
+    if loss.validate:
+        check_distributions(loss, x, first, last)
+    active = x.active()
+    keep = np.ones(last - first, np.bool_) if active is None else active[first:last]
+    weight = (
+        keep.astype(np.float64) if x.w is None else np.where(keep, x.w[first:last].astype(np.float64), 0.0)
+    )
+    p = np.where(keep[:, None], rows_of(x.p, first, last).astype(np.float64), 0.0)
+    if x.labels is None:
+        y = np.where(keep[:, None], rows_of(x.y, first, last).astype(np.float64), 0.0)
+    else:
+        y = np.equal.outer(np.where(keep, x.labels[first:last], 0), np.arange(x.classes)).astype(np.float64)
+    evaluate_rows = _of_logits if loss.form.link == "softmax" else _of_probabilities
+    v, g, h = evaluate_rows(loss, x, y, p)
+    scale = x.scale(loss.reduction) * weight[:, None]
+    if terms is not None:
+        terms[first:last] = np.where(weight > 0.0, weight * v, 0.0)
+    for target, values in ((gradient, g), (second, h)):
+        if target is not None:
+            _put(loss, x, target, first, last, np.where(scale > 0.0, scale * values, 0.0))
+
+
+def _put(loss: RowLoss, x: RowInputs, target: Array, first: int, last: int, values: Array) -> None:
+    if any(term.rules.saturates for term in loss.terms):
+        largest = (
+            float(np.finfo(x.answer_dtype).max) if x.answer_dtype.kind == "f" else float(np.finfo("f4").max)
+        )
+        values = np.clip(values, -largest, largest)
+    put_rows(np.moveaxis(target, x.axis, -1), first, last, values.astype(x.answer_dtype))
+
+
+def softmax(z: Array) -> Softmax:
+    """The softmax of each row."""
+    largest = z.max(axis=1, keepdims=True)
+    top = np.arange(z.shape[1]) == z.argmax(axis=1, keepdims=True)
+    tied = z == largest
+    d = np.where(tied, 0.0, z - largest)  # not inf - inf
+    back = d - z
+    lost = (z - (d - back)) - (largest + back)  # what rounding took from z - largest
+    lost = np.where(np.isfinite(lost) & ~tied, lost, 0.0)
+    e = np.exp(d) * (1.0 + lost)
+    others = np.where(top, 0.0, e).sum(axis=1, keepdims=True)
+    # Several +inf, or nothing but -inf, have no limit.
+    others = np.where(np.isinf(largest) & ((largest < 0.0) | (others > 0.0)), np.nan, others)
+    p = e / (1.0 + others)
+    rest = np.where(top, others / (1.0 + others), 1.0 - p)
+    log_sum = np.log1p(others)
+    return Softmax(p, rest, top, -(d + lost) + log_sum, (largest + log_sum)[:, 0])
+
+
+def _of_logits(loss: RowLoss, x: RowInputs, y: Array, z: Array) -> tuple[Array, Array, Array]:
+    """Value, gradient and second derivative of each row of logits."""
+    s = softmax(z)
+    weights = np.ones(x.classes) if x.class_weights is None else x.class_weights
+    value, u, v = _sums_of_classes(loss, x, y, s.nll, -s.nll, -1.0)
+    of_lse = np.zeros(len(z))
+    second = np.zeros(z.shape)
+    for term in loss.terms:
+        if term.rules.argument == "mean_nll":
+            f, df, ddf = _apply(term, x, _mean(weights, s.nll))
+            value, u = value + f, u + df[:, None] * weights / x.classes
+            others = np.where(s.top, weights.sum() - weights, 0.0)
+            slope = (
+                np.where(s.top, s.p * others - weights * s.rest, s.p * weights.sum() - weights) / x.classes
+            )
+            second += ddf[:, None] * slope**2
+        elif term.rules.argument == "log_sum_exp":
+            f, df, ddf = _apply(term, x, s.lse)
+            value, of_lse = value + f, of_lse + df
+            second += ddf[:, None] * s.p**2
+    total = u.sum(axis=1, keepdims=True) + of_lse[:, None]
+    at_top = s.p * (np.where(s.top, 0.0, u).sum(axis=1, keepdims=True) + of_lse[:, None]) - u * s.rest
+    gradient = np.where(s.top, at_top, s.p * total - u)
+    # v may be infinite at p = 1.
+    across = scaled(s.p**2, _without_self(v, s.top)) + scaled(s.rest**2, v)
+    second += s.p * s.rest * total + across
+    endless = np.isinf(total)
+    if endless.any():  # probability where the target rules it out: limits, not inf - inf
+        out = np.isinf(u)
+        gradient = np.where(endless, np.where(out, -u, scaled(s.p, total)), gradient)
+        second = np.where(endless, scaled(np.where(out, s.rest - s.p, s.p - s.rest), np.inf), second)
+    return value, gradient, second
+
+
+def _without_self(v: Array, top: Array) -> Array:
+    """The sum of each row less the element itself; without cancellation in the column ``top``."""
+    others = np.where(top, 0.0, v).sum(axis=1, keepdims=True)
+    return np.asarray(np.where(top, others, v.sum(axis=1, keepdims=True) - v))
+
+
+def _of_probabilities(loss: RowLoss, x: RowInputs, y: Array, p: Array) -> tuple[Array, Array, Array]:
+    """Value, gradient and second derivative of each row of probabilities or of log-probabilities."""
+    weights = np.ones(x.classes) if x.class_weights is None else x.class_weights
+    if loss.form.link == "log_probability":
+        nll, divisor, bend = -p, np.ones(p.shape), 0.0
+    else:
+        divisor, bend = np.maximum(p, x.floor), 1.0
+        nll = -np.log(divisor)
+    value, u, v = _sums_of_classes(loss, x, y, nll, p, None)
+    direct = _pair_slopes(loss, x, y, p)
+    second = direct[1]
+    for term in loss.terms:
+        if term.rules.argument == "mean_nll":
+            f, df, ddf = _apply(term, x, _mean(weights, nll))
+            value, u = value + f, u + df[:, None] * weights / x.classes
+            square = (weights / x.classes / divisor) ** 2  # may overflow at a floor, and 0 times inf is NaN
+            second = second + np.where(ddf[:, None] == 0.0, 0.0, ddf[:, None] * square)
+        elif term.rules.argument == "log_sum_exp":
+            raise ValueError(f"{term.rules.name} is a function of logits, but {loss!r} takes probabilities")
+    # Divided twice, not by the square: that is 0 for a probability at the floor.
+    return value, direct[0] - u / divisor, second + (v + bend * u) / divisor / divisor
+
+
+def _sums_of_classes(
+    loss: RowLoss, x: RowInputs, y: Array, nll: Array, p: Array, chain: float | None
+) -> tuple[Array, Array, Array]:
+    """The terms that are sums over the classes: their value, and u and v, the first and second
+    derivative with respect to each nll. Rules of a pair (y, p) join u only where ``chain`` = dp/dnll."""
+    value, u, v = np.zeros(len(y)), np.zeros(y.shape), np.zeros(y.shape)
+    share = y if x.class_weights is None else y * x.class_weights
+    nothing = (y == 0.0) | ((share == 0.0) & ~np.isnan(nll))  # 0 times inf is 0, but NaN is not lost
+    for term in loss.terms:
+        if term.rules.argument == "nll":
+            f, df, ddf = (np.where(nothing, 0.0, share * a) for a in _apply(term, x, nll))
+        elif term.rules.argument == "pair":
+            f, df, ddf = _apply(term, x, y, p)
+            df, ddf = (df * chain, ddf) if chain is not None else (0.0 * u, 0.0 * v)
+        else:
+            continue
+        value, u, v = value + f.sum(axis=1), u + df, v + ddf
+    return value, u, v
+
+
+def _pair_slopes(loss: RowLoss, x: RowInputs, y: Array, p: Array) -> tuple[Array, Array]:
+    """Slope and curvature of the rules of a pair, with respect to p itself."""
+    slope, curvature = np.zeros(p.shape), np.zeros(p.shape)
+    for term in loss.terms:
+        if term.rules.argument == "pair":
+            _, df, ddf = _apply(term, x, y, p)
+            slope, curvature = slope + df, curvature + ddf
+    return slope, curvature
+
+
+def _apply(term: Term, x: RowInputs, *argument: Array) -> tuple[Array, Array, Array]:
+    """Value, slope and curvature of a term."""
+    numbers = term.numbers(float(np.finfo(x.dtype).tiny))
+    rules = (term.rules.value, term.rules.slope, term.rules.curvature)
+    value, slope, curvature = (
+        np.broadcast_to(term.coefficient * r(*argument, *numbers), argument[0].shape) for r in rules
+    )
+    return value, slope, curvature
+
+
+def _mean(weights: Array, nll: Array) -> Array:
+    """The mean over the classes of weight * nll, where no weight is no term."""
+    return np.asarray(np.where(weights == 0.0, 0.0, weights * nll).mean(axis=1))

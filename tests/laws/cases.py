@@ -1,0 +1,119 @@
+"""Which losses the laws are run on: every loss of the catalogue, with several sets of parameters.
+
+The sets come from the parameters' legal intervals: each in turn at its default, near its ends and at
+an ordinary place, every choice and both booleans. All are powers of two or sums of a few, so that
+they are the same numbers in float32. `MORE` adds sets where an interval does not say enough.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from losskit import catalogue
+from losskit.loss import LossFunction
+from losskit.parameters import Legal
+
+COMMON = {f.name for f in dataclasses.fields(LossFunction)}
+
+MORE: dict[str, list[dict[str, Any]]] = {
+    "BarronLoss": [
+        {"alpha": 1.0, "scale": 1.0}, {"alpha": -math.inf, "scale": 1.0}, {"alpha": -2.0, "scale": 2.0},
+        {"alpha": -0.25, "scale": 1.0}, {"alpha": 0.0, "scale": 0.5}, {"alpha": 2.0**-20, "scale": 1.0},
+        {"alpha": 1.5, "scale": 4.0}, {"alpha": 2.0, "scale": 2.0}, {"alpha": 1.9375, "scale": 1.0},
+        {"alpha": 4.0, "scale": 1.0}, {"alpha": -8.0, "scale": 1.0}, {"alpha": 0.1, "scale": 0.3},
+    ],
+    "WeightedCrossEntropy": [
+        {"class_weights": (1.0, 5.0)}, {"class_weights": (0.0, 1.0), "from_logits": True},
+        {"class_weights": (0.125, 1024.0), "from_logits": True},
+    ],
+    "FocalLoss": [
+        {"gamma": 0.5}, {"gamma": 1.0, "alpha": (0.75, 0.25)}, {"gamma": 3.5, "alpha": (0.0, 1.0)},
+        {"gamma": 0.0, "from_logits": True}, {"gamma": 0.5, "from_logits": True},
+        {"gamma": 1.0, "alpha": (0.75, 0.25), "from_logits": True}, {"gamma": 3.5, "from_logits": True},
+    ],
+    "BinaryCrossEntropy": [
+        {"from_logits": True, "label_smoothing": 0.125}, {"from_logits": True, "pos_weight": 4.0},
+        {"label_smoothing": 0.125, "pos_weight": 4.0},
+    ],
+    "TukeyBiweightLoss": [{"scale": 1.0}],
+    "CategoricalFocalLoss": [
+        {"gamma": 0.5}, {"gamma": 0.0, "from_logits": True}, {"gamma": 0.5, "from_logits": True},
+        {"alpha": (1.0, 0.5, 2.0), "from_logits": True},
+    ],
+    "SparseCategoricalCrossEntropy": [
+        {"from_logits": True, "label_smoothing": 0.25, "z_loss": 0.125, "class_weights": (0.5, 1.0, 2.0)},
+        {"class_weights": (0.5, 0.0, 2.0), "ignore_index": -1},
+    ],
+    "CategoricalCrossEntropy": [{"from_logits": True, "label_smoothing": 0.25, "class_weights": (0.5, 1.0, 2.0)}],
+    "LabelSmoothingCrossEntropy": [{"smoothing": s, "from_logits": True} for s in (0.0, 0.25)],
+    "KLDivergence": [{"reverse": True, "from_logits": True}, {"reverse": True, "log_input": True}],
+}  # fmt: skip
+"""Sets by class name: parameters without a default or whose interesting values lie inside."""
+
+
+def single_losses() -> list[type[LossFunction]]:
+    """The built-in losses, and not those that other tests define."""
+    return [c for c in catalogue.all_losses() if c.__module__.startswith("losskit.losses.")]
+
+
+def parameter_sets(cls: type[LossFunction]) -> list[dict[str, Any]]:
+    """Sets of parameters of a class, the default first where there is one."""
+    fields = [f for f in dataclasses.fields(cls) if f.name not in COMMON]
+    required = [f.name for f in fields if f.default is dataclasses.MISSING]
+    more = MORE.get(cls.__name__, [])
+    if required and not more:
+        raise LookupError(
+            f"{cls.__name__} needs {', '.join(required)}: add sets of parameters to MORE in {__file__}"
+        )
+    base = {name: more[0][name] for name in required} if more else {}
+    sets = [base] if not required else []
+    for field in fields:
+        legal = field.metadata["legal"]
+        sets += [base | {field.name: value} for value in values_of(field.type, legal, field.default)]
+    return list({repr(loss): s for s in [*sets, *more] if (loss := made(cls, s)) is not None}.values())
+
+
+def made(cls: type[LossFunction], parameters: dict[str, Any]) -> LossFunction | None:
+    """The loss; None where parameters that are legal one by one exclude each other."""
+    try:
+        return cls(**parameters)
+    except ValueError:
+        return None
+
+
+def values_of(kind: Any, legal: Legal, default: Any) -> Iterator[Any]:
+    """Ordinary values of a parameter and values near the ends of its legal interval."""
+    if legal.choices is not None:
+        yield from legal.choices
+    elif kind in (bool, "bool"):
+        yield from (False, True)
+    elif kind in (float, "float", float | None, "float | None"):
+        yield from (v for v in _near_the_ends(legal) if v != default)
+
+
+def _near_the_ends(legal: Legal) -> list[float]:
+    ends = [end for end in (legal.at_least, legal.at_most) if end is not None]
+    if legal.optional:  # what replaces None: one value will do
+        return [0.125]
+    if legal.above is not None and legal.below is not None:
+        width = legal.below - legal.above
+        return [legal.above + width * 2.0**-10, legal.below - width * 2.0**-10]
+    return [*ends, *(v for v in (2.0**-10, 0.75, 2.0**10) if legal.admits(v))][: 3 if len(ends) < 2 else 4]
+
+
+def own(loss: LossFunction) -> dict[str, Any]:
+    """A loss's parameters but those of every loss."""
+    return {k: v for k, v in loss.parameters().items() if k not in COMMON}
+
+
+CASES = [(cls, parameters) for cls in single_losses() for parameters in parameter_sets(cls)]
+"""Every built-in loss with every set of parameters."""
+
+
+def name_of(cls: type[LossFunction], parameters: dict[str, Any]) -> str:
+    """How a test names a case."""
+    inside = ",".join(f"{k}={v}" for k, v in parameters.items())
+    return f"{cls.__name__}({inside})"

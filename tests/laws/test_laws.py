@@ -1,0 +1,61 @@
+"""The laws of ``losskit.check`` hold of every built-in loss, on both engines."""
+
+import dataclasses
+
+import pytest
+
+import losskit as lk
+from laws.cases import CASES, name_of
+from losskit.loss import LossFunction
+
+PARAMETERS = [pytest.param(*c, id=name_of(*c)) for c in CASES]
+DEFAULTS = [
+    pytest.param(*c, id=name_of(*c)) for i, c in enumerate(CASES) if i == 0 or CASES[i - 1][0] is not c[0]
+]
+
+
+def spotless(loss: LossFunction) -> None:
+    report = lk.check(loss)
+    assert not report.findings, "\n".join(f"{f.severity} ({f.law}): {f.message}" for f in report.findings)
+
+
+@pytest.mark.parametrize(("cls", "parameters"), PARAMETERS)
+def test_laws_hold(cls, parameters):
+    spotless(cls(**parameters))
+
+
+@pytest.mark.parametrize(("cls", "parameters"), DEFAULTS)
+def test_laws_hold_on_the_reference_engine(cls, parameters):
+    with lk.use_engine("numpy"):
+        spotless(cls(**parameters))
+
+
+@pytest.mark.parametrize("reduction", ["sum", "none"])
+@pytest.mark.parametrize("name", ["huber", "focal", "sparse_categorical_cross_entropy"])
+def test_laws_hold_with_other_reductions(name, reduction):
+    spotless(lk.get(name, reduction=reduction))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.7*huber(delta=2) + 0.3*mae",
+        "0.5*categorical_cross_entropy + 2*kl_divergence",
+        "bce(from_logits=True) + 0.5*mse",
+    ],
+)
+def test_laws_hold_of_sums(text):
+    spotless(lk.parse(text))
+
+
+@pytest.mark.parametrize("cls", dict.fromkeys(c for c, _ in CASES), ids=lambda c: c.__name__)
+def test_a_class_is_checked_at_its_defaults(cls):
+    """A class that cannot be made without arguments is refused with an error that says so."""
+    required = [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING]
+    if required:
+        with pytest.raises(
+            TypeError, match=f"{cls.__name__} has parameters without a default: .*{required[0]}"
+        ):
+            lk.check(cls)
+    else:
+        assert lk.check(cls).loss == repr(cls())

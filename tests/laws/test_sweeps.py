@@ -1,0 +1,95 @@
+"""Dense sweeps of rules of one argument: every float16, and float32 numbers of every exponent."""
+
+import numpy as np
+import pytest
+
+import losskit as lk
+from laws.cases import CASES, name_of
+from truth.derivatives import rounded
+
+VERBS = ("compute", "derivative", "second_derivative")
+ULP = 4.0  # the bound of float32 in test_exactness; here against float64, whose own bound is 2^-26 of that
+BOUNDS = {
+    # ((1 + s²)^(alpha/2) - 1) |alpha-2|/alpha: an error of the power counts g / (g - 1) = 2.5 times where expm1
+    # hands over to it at g = e^0.5, and that of a logarithm before expm1 1.3 times.
+    "BarronLoss": 8.0,
+}
+
+ONE_ARGUMENT = [
+    pytest.param(*case, id=name_of(*case))
+    for case in CASES
+    if getattr(case[0], "argument", None) in ("residual", "margin") and case[0].structure == "elementwise"
+]
+
+
+def compare(loss, wide, x):
+    """float32 answers at x within ULP of the float64 ones, times the condition of the problem."""
+    y32, y64 = (
+        (np.ones_like(x), np.ones(x.shape))
+        if type(loss).argument == "margin"
+        else (np.zeros_like(x), np.zeros(x.shape))
+    )
+    r = x.astype(np.float64)
+    step = 2.0**-20
+    with lk.use_engine("numpy"):
+        truths = [getattr(wide, verb)(y64, r) for verb in VERBS]
+        near = [[getattr(wide, verb)(y64, r * f) for verb in VERBS] for f in (1 - step, 1 + step)]
+    info = np.finfo(np.float32)
+    for order, verb in enumerate(VERBS):
+        got = getattr(loss, verb)(y32, x).astype(np.float64)
+        truth = truths[order]
+        with np.errstate(all="ignore"):
+            spread = np.abs(near[1][order] - near[0][order]) / (2 * step)  # |x f'|, the condition times |f|
+            spread = np.where(np.isfinite(spread), spread, 0.0)
+            scale = np.maximum(np.abs(truth), spread)
+            _, exponent = np.frexp(np.where(np.isfinite(scale), scale, 1.0))
+            ulp = np.ldexp(1.0, np.maximum(exponent - 24, -149))
+            wrong = ~(np.abs(got - truth) <= BOUNDS.get(type(loss).__name__, ULP) * ulp)
+            wrong &= ~((np.abs(truth) > info.max) & (got == np.sign(truth) * np.inf))
+            wrong &= ~((np.abs(truth) < info.tiny) & (np.abs(got) <= info.tiny))  # may be flushed to zero
+            if len(loss.terms) > 1:  # where a term of a sum overflows, the sum does
+                wrong &= ~(np.isinf(got) & (np.abs(x) > 1e18))
+            wrong &= (
+                ~(np.isnan(truth) & np.isnan(got)) & (got != truth) & ~_jumps(near[0][order], near[1][order])
+            )
+        if wrong.any():
+            i = int(np.argmax(np.where(wrong, np.abs(got - truth) / ulp, 0.0)))
+            pytest.fail(
+                f"{verb} of {loss} at {x[i]!r}: {got[i]!r}, true {truth[i]!r}, {abs(got[i] - truth[i]) / ulp[i]:.1f} ulp; "
+                f"{wrong.sum()} of {x.size} are wrong"
+            )
+
+
+def _jumps(below, above):
+    """Where a second derivative jumps beside the point, the rounding of the argument decides the side."""
+    return np.abs(above - below) > 0.5 * np.maximum(np.abs(above), np.abs(below))
+
+
+def pair(cls, parameters):
+    parameters = rounded(parameters, "float32")
+    return cls(**parameters, reduction="none"), cls(**parameters, reduction="none")
+
+
+@pytest.mark.parametrize(("cls", "parameters"), ONE_ARGUMENT)
+def test_every_float16(cls, parameters):
+    """All 65536, through the float32 kernel that float16 input is computed with."""
+    x = np.arange(65536, dtype=np.uint16).view(np.float16)
+    loss, wide = pair(cls, parameters)
+    compare(loss, wide, x[np.isfinite(x)].astype(np.float32))
+    zeros = np.ones_like(x) if cls.argument == "margin" else np.zeros_like(x)
+    value, gradient = loss.value_and_derivative(zeros, x)
+    assert value.dtype == np.float32
+    assert gradient.dtype == np.float16
+    as_float32 = loss.derivative(zeros.astype(np.float32), x.astype(np.float32))
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(gradient, as_float32.astype(np.float16))
+
+
+@pytest.mark.parametrize(("cls", "parameters"), ONE_ARGUMENT)
+def test_float32_of_every_exponent(cls, parameters):
+    """512 numbers of each of the 255 exponents, both signs."""
+    random = np.random.default_rng(3)
+    exponents = np.repeat(np.arange(255, dtype=np.uint32), 512)
+    bits = exponents << np.uint32(23) | random.integers(0, 1 << 23, exponents.size, dtype=np.uint32)
+    x = bits.view(np.float32)
+    compare(*pair(cls, parameters), np.concatenate([x, -x]))
