@@ -18,8 +18,12 @@ def losses_table() -> str:
     for cls in all_losses():
         if cls.__module__.startswith("losskit.losses.") and cls.about is not None:
             tasks = ", ".join(sorted(cls.about.tasks))
-            lines.append(f"| `{cls.__name__}` | `{cls.name}` | {tasks} | {cls.about.estimates} |")
+            lines.append(f"| `{cls.__name__}` | `{cls.name}` | {tasks} | {_cell(cls.about.estimates)} |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
 
 
 def with_table(text: str) -> str:

@@ -58,6 +58,11 @@ class ExactLoss:
         self.known: dict[Any, Sides | None] = {}
         self.predictions = [t.rules.predictions for t in loss.terms if t.rules.predictions is not None]
 
+    def same_as(self, other: "ExactLoss") -> bool:
+        """Whether rounding to another dtype left the parameters as they are, and no floor depends on it."""
+        numbers = [[term[3] for term in loss.terms] for loss in (self, other)]
+        return numbers[0] == numbers[1] and not any(t.rules.saturates for _, t, _, _ in self.terms)
+
     def at(self, point: Point) -> Number:
         """The loss of one term at the precision now set; NaN where it is not defined."""
         raise NotImplementedError

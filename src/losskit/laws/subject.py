@@ -122,7 +122,7 @@ class Subject:
             except Exception as error:
                 self.why_inexact = f"{type(error).__name__}: {error}"
                 return {}
-            same = next((f for f in found.values() if f.terms == form.terms), None)
+            same = next((f for f in found.values() if f.same_as(form)), None)
             found[dtype] = same or form  # with parameters that are exact in both, what is known of one is of the other
         return found
 

@@ -313,6 +313,7 @@ class CategoricalFocalLoss(SoftmaxLoss):
         formula=r"-\sum_j y_j\,\alpha_j\,(1 - \hat p_j)^\gamma \log \hat p_j",
         tasks={"multiclass", "imbalance", "segmentation"},
         traits={SMOOTH},
+        estimates="the class probabilities, less confident than the truth for gamma > 0",
         strengths=("many easy examples do not outweigh the few hard ones",),
         weaknesses=(
             "not proper: its best prediction is less confident than the truth",
