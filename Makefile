@@ -20,7 +20,7 @@ check: .venv/dev  ## format, lint, types, tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-bench: .venv/bench  ## speed beside the peers; ARGS="--quick --only huber" narrows it
+bench: .venv/dev  ## speed beside the peers; ARGS="--quick --only huber" narrows it
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
@@ -37,8 +37,4 @@ clean:
 
 .venv/dev: requirements-dev.txt .venv/runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@touch $@
-
-.venv/bench: requirements-bench.txt .venv/dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@
