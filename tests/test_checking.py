@@ -13,6 +13,16 @@ from losskit.rules import rule
 from losskit.scalar import clip, exp, log, maximum, sigmoid, softplus, sqrt, tanh, where
 from losskit.structures import ElementwiseLoss, MarginLoss, ResidualLoss, SoftmaxLoss
 
+COMPILED = {"test_overflow_and_cancellation", "test_a_sound_loss_passes", "test_rows", "test_sign"}
+"""Tests that run on the kernels."""
+
+
+@pytest.fixture(autouse=True)
+def engine(request):
+    """The reference: what is planted lies in the rules, and compiling each of them takes seconds."""
+    with lk.use_engine("numba" if request.node.name in COMPILED else "numpy"):
+        yield
+
 
 def promises(*traits):
     return About(formula="r", tasks={"regression"}, traits=traits)

@@ -76,7 +76,7 @@ def answers_of(loss: LossFunction, y: Any, p: Any) -> dict[str, list[Any]]:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("cls", "parameters", "thin"), elementwise_cases())
 def test_elementwise(cls, parameters, thin, dtype, largest_errors):
-    loss = cls(**rounded(parameters, dtype), reduction="none")
+    loss = cls(**rounded(parameters, dtype), reduction="none", validate=False)
     book = ELEMENTWISE[cls.__name__]
     saturates = any(term.rules.saturates for term in loss.terms)
     facts = dict(own(loss))
@@ -178,10 +178,10 @@ def test_residual_beyond_its_dtype(cls, parameters, thin, dtype):
     """p - y that overflows: the answer is that of the residual, or of an infinite one, but never NaN."""
     if cls.argument != "residual" or cls.rules is None:
         pytest.skip("the loss is no function of the residual alone")
-    loss = cls(**parameters, reduction="none")
+    loss = cls(**parameters, reduction="none", validate=False)
     largest = np.finfo(dtype).max
     y, p = np.array([-largest, largest], dtype), np.array([largest, -largest], dtype)
     for engine in ENGINES:
         with lk.use_engine(engine):
-            for verb in VERBS:
-                assert not np.isnan(getattr(loss, verb)(y, p)).any(), (verb, engine)
+            for answer in (*loss.value_and_derivative(y, p), loss.second_derivative(y, p)):
+                assert not np.isnan(answer).any(), engine

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from losskit.domain import Domain
 from losskit.loss import LossFunction
+from losskit.structures import ElementwiseLoss
 
 Array = npt.NDArray[Any]
 
@@ -163,8 +164,14 @@ def _spread(name: str, array: Array, shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(array.reshape(array.shape + (1,) * (len(shape) - array.ndim)), shape)
 
 
-def check_domain(name: str, domain: Domain | None, values: Array, inputs: Inputs) -> None:
+def check_domains(loss: ElementwiseLoss, inputs: Inputs) -> None:
     """Raise ValueError for the first value outside its domain that is neither masked nor weightless."""
+    for term in loss.terms:
+        _check_domain(loss, loss.arguments[0], term.rules.targets, inputs.y, inputs)
+        _check_domain(loss, loss.arguments[1], term.rules.predictions, inputs.p, inputs)
+
+
+def _check_domain(loss: ElementwiseLoss, name: str, domain: Domain | None, values: Array, inputs: Inputs) -> None:
     if domain is None:
         return
     bad = domain.outside(values)
@@ -175,7 +182,9 @@ def check_domain(name: str, domain: Domain | None, values: Array, inputs: Inputs
     if bad.any():
         position = int(np.argmax(bad))
         where = tuple(int(i) for i in np.unravel_index(position, inputs.shape)) if inputs.shape else ()
-        raise ValueError(f"{name} must be {domain}, got {values[position]} at {_index_text(where)}")
+        logits = name == loss.arguments[1] and getattr(loss, "from_logits", None) is False
+        hint = "; for logits pass from_logits=True" if logits else ""
+        raise ValueError(f"{name} must be {domain}, got {values[position]} at {_index_text(where)}{hint}")
 
 
 def _index_text(where: tuple[int, ...]) -> str:

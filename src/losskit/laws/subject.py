@@ -111,7 +111,7 @@ class Subject:
     @cached_property
     def exact(self) -> dict[str, ExactLoss]:
         """The exact loss by dtype; empty where its rules cannot be run on mpmath's numbers."""
-        found = {}
+        found: dict[str, ExactLoss] = {}
         for dtype in DTYPES:
             try:
                 form = exact_of(self.loss, dtype)
@@ -122,8 +122,8 @@ class Subject:
             except Exception as error:
                 self.why_inexact = f"{type(error).__name__}: {error}"
                 return {}
-            same = next((f for f in found.values() if f.same_as(form)), None)
-            found[dtype] = same or form  # with parameters that are exact in both, what is known of one is of the other
+            # with parameters that are exact in both dtypes, what is known of one is known of the other
+            found[dtype] = next((f for f in found.values() if f.same_as(form)), form)
         return found
 
     def point(self, y: Array, p: Array, i: int) -> Point:

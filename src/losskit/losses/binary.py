@@ -132,7 +132,9 @@ class BinaryCrossEntropy(ElementwiseLoss):
         return (_log_loss(self.from_logits, 1.0, self.pos_weight, self.label_smoothing, self.eps),)
 
     def traits(self) -> frozenset[str]:
-        plain = self.label_smoothing == 0.0 and self.pos_weight == 1.0 and (self.eps is None or self.from_logits)
+        plain = (
+            self.label_smoothing == 0.0 and self.pos_weight == 1.0 and (self.eps is None or self.from_logits)
+        )
         traits: frozenset[str] = self.about.traits
         return traits if plain else traits - {PROPER}
 
@@ -226,10 +228,22 @@ class FocalOfProbability(Rules):
     def curvature(y, p, a0, a1, gamma, floor):
         q, one, zero = 1.0 - p, maximum(p, floor), maximum(1.0 - p, floor)
         positive = _focal_curvature(
-            a1 * y, gamma, _power_of_complement(p, gamma), _power_of_complement(p, gamma - 1.0), -log(one), q, one
+            a1 * y,
+            gamma,
+            _power_of_complement(p, gamma),
+            _power_of_complement(p, gamma - 1.0),
+            -log(one),
+            q,
+            one,
         )
         negative = _focal_curvature(
-            a0 * (1.0 - y), gamma, power(p, gamma), power(p, gamma - 1.0), -_log_of_complement(p, floor), p, zero
+            a0 * (1.0 - y),
+            gamma,
+            power(p, gamma),
+            power(p, gamma - 1.0),
+            -_log_of_complement(p, floor),
+            p,
+            zero,
         )
         return positive + negative
 

@@ -187,7 +187,9 @@ class TukeyBiweightLoss(ResidualLoss):
         u = a / scale
         w, q = u * u, (1.0 - u) * (1.0 + u)
         # 1 - (1-w)³ without cancellation near 0, and without the roundings of the polynomial near 1
-        return where(w < 0.5, a * a * ((3.0 + w * (w - 3.0)) / 6.0), scale * (scale * ((1.0 - q * q * q) / 6.0)))
+        return where(
+            w < 0.5, a * a * ((3.0 + w * (w - 3.0)) / 6.0), scale * (scale * ((1.0 - q * q * q) / 6.0))
+        )
 
     @rule
     def slope(r, scale):
@@ -297,7 +299,9 @@ class BarronLoss(ResidualLoss):
         @rule
         def value(r, scale):
             a, k = abs(r), scale * sqrt(2.0)
-            return where(a <= k, 0.0, 2.0 * _log_of_ratio(a, k)) + log1p(_small_square(a / scale, scale / a, 2.0))
+            return where(a <= k, 0.0, 2.0 * _log_of_ratio(a, k)) + log1p(
+                _small_square(a / scale, scale / a, 2.0)
+            )
 
         @rule
         def slope(r, scale):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from losskit.engines import memory
-from losskit.engines.inputs import Array, Inputs, check_domain, check_out, elementwise_inputs, narrowed
+from losskit.engines.inputs import Array, Inputs, check_domains, check_out, elementwise_inputs, narrowed
 from losskit.engines.numba import pool
 from losskit.engines.numba.compile import CannotCompile, Writer, load
 from losskit.engines.numpy import elementwise as reference
@@ -109,9 +109,7 @@ def _run(
     else:
         pool.run(partial(kernel.loop, *bound), blocks, pool.get_num_threads())
     if faults is not None and faults.any():
-        for term in loss.terms:
-            check_domain("y_true", term.rules.targets, x.y, x)
-            check_domain("y_pred", term.rules.predictions, x.p, x)
+        check_domains(loss, x)
     return totals
 
 

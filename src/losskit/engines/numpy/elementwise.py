@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from losskit.engines.inputs import Array, Inputs, check_domain, check_out, elementwise_inputs
+from losskit.engines.inputs import Array, Inputs, check_domains, check_out, elementwise_inputs
 from losskit.engines.outcome import mean_of_terms, reduced
 from losskit.reduction import Parts
 from losskit.registry import Evaluation, Wanted
@@ -18,9 +18,7 @@ def evaluate(
     """Value, derivative and second derivative of a loss, as far as wanted."""
     x = elementwise_inputs(loss, arguments, sample_weight, mask)
     if loss.validate:
-        for term in loss.terms:
-            check_domain("y_true", term.rules.targets, x.y, x)
-            check_domain("y_pred", term.rules.predictions, x.p, x)
+        check_domains(loss, x)
     answer = Evaluation()
     with np.errstate(all="ignore"):
         if wanted.value:
