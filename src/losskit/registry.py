@@ -82,7 +82,8 @@ def engine_of(arguments: tuple[Any, ...]) -> str | None:
 
 def _find_engine(argument: Any) -> str | None:
     for engine, (module, name) in _frameworks.items():
-        if module in sys.modules and isinstance(argument, getattr(sys.modules[module], name)):
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(argument, kind):
             _engine_of_type[type(argument)] = engine
             return engine
     if type(argument).__module__ in ("builtins", "numpy"):  # others may be registered with a framework later
