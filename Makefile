@@ -12,13 +12,13 @@ demo: .venv/runtime  ## the main job on real data: which loss should I train wit
 	@echo "Pictures: demo/diabetes.png and demo/breast-cancer.png"
 
 test: .venv/dev  ## all tests, the examples in the docs included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: .venv/dev  ## format, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 bench: .venv/dev  ## speed beside the peers; ARGS="--quick --only huber" narrows it
 	$(BIN)/python -m benchmarks $(ARGS)
