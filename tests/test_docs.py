@@ -14,7 +14,9 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(page, *languages):
-    return [text for language, text in BLOCK.findall(page.read_text(encoding="utf-8")) if language in languages]
+    return [
+        text for language, text in BLOCK.findall(page.read_text(encoding="utf-8")) if language in languages
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -3,8 +3,9 @@
 import gc
 import threading
 
-import losskit as lk
 import numpy as np
+
+import losskit as lk
 from losskit.engines import memory
 
 LARGE = 1 << 19  # float64 numbers: 4 MiB

@@ -171,7 +171,9 @@ def check_domains(loss: ElementwiseLoss, inputs: Inputs) -> None:
         _check_domain(loss, loss.arguments[1], term.rules.predictions, inputs.p, inputs)
 
 
-def _check_domain(loss: ElementwiseLoss, name: str, domain: Domain | None, values: Array, inputs: Inputs) -> None:
+def _check_domain(
+    loss: ElementwiseLoss, name: str, domain: Domain | None, values: Array, inputs: Inputs
+) -> None:
     if domain is None:
         return
     bad = domain.outside(values)

@@ -141,7 +141,9 @@ _loops: dict[Any, tuple[Any, int]] = {}
 def _bind(loss: ElementwiseLoss, dtype: np.dtype[Any]) -> Kernel:
     sets = tuple((term.rules, term.coefficient != 1.0) for term in loss.terms)
     if (dtype, sets) not in _loops:
-        module = load(module_text(sets, dtype.name), "_".join(dict.fromkeys(rules.name for rules, _ in sets))[:60])
+        module = load(
+            module_text(sets, dtype.name), "_".join(dict.fromkeys(rules.name for rules, _ in sets))[:60]
+        )
         _loops[dtype, sets] = module.loop, _EXPENSIVE_ALONE if module.EXPENSIVE else _CHEAP_ALONE
     loop, alone = _loops[dtype, sets]
     numbers: list[float] = []

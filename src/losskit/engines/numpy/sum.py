@@ -14,7 +14,8 @@ def evaluate(
 ) -> Evaluation:  # fmt: skip
     """The weighted sum of what the terms answer; parts of a sum do not merge, so there are none."""
     answers = [
-        (k, evaluator(term.structure)(term, arguments, wanted, sample_weight, mask)) for k, term in loss.summands
+        (k, evaluator(term.structure)(term, arguments, wanted, sample_weight, mask))
+        for k, term in loss.summands
     ]
     total = Evaluation()
     if wanted.value:
