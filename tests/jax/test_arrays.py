@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 import losskit as lk
+from losskit.rules import rule
+from losskit.scalar import sqrt
 
 HUBER = lk.HuberLoss()
+TWO = np.float64(2.0)
 SPARSE = lk.SparseCategoricalCrossEntropy(from_logits=True)
 
 
@@ -38,22 +41,62 @@ def test_numpy_arrays_lists_and_numbers_beside_jax_arrays():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: HUBER(jnp.zeros(2), jnp.zeros(2, int)), TypeError, r"y_pred must be .*float32.*got int32; pass y_pred.astype"),
-        (lambda: HUBER(jnp.zeros(3), jnp.zeros((3, 1))), ValueError, r"\(3,\) and \(3, 1\); y_pred has axes of length 1"),
+        (
+            lambda: HUBER(jnp.zeros(2), jnp.zeros(2, int)),
+            TypeError,
+            r"y_pred must be .*float32.*got int32; pass y_pred.astype",
+        ),
+        (
+            lambda: HUBER(jnp.zeros(3), jnp.zeros((3, 1))),
+            ValueError,
+            r"\(3,\) and \(3, 1\); y_pred has axes of length 1",
+        ),
         (lambda: HUBER(jnp.zeros(2), jnp.zeros(2, complex)), TypeError, "y_pred must be an array of float16"),
-        (lambda: HUBER("ab", jnp.zeros(2)), TypeError, "y_true must be a JAX or NumPy array beside a JAX array, got str"),
+        (
+            lambda: HUBER("ab", jnp.zeros(2)),
+            TypeError,
+            "y_true must be a JAX or NumPy array beside a JAX array, got str",
+        ),
         (lambda: HUBER(jnp.zeros(2), jnp.zeros(2), mask=jnp.ones(2)), TypeError, "mask must be boolean"),
-        (lambda: HUBER(jnp.zeros(2), jnp.zeros(2), mask=jnp.ones(3, bool)), ValueError, r"mask must have the shape .*\(2,\)"),
-        (lambda: HUBER(jnp.zeros(2), jnp.zeros(2), sample_weight=jnp.array([1.0, -1.0])), ValueError, "at least 0, got -1.0 at index 1"),
-        (lambda: HUBER.derivative(jnp.zeros(2), jnp.zeros(2), out=np.zeros(2)), TypeError, "out must be None beside JAX arrays"),
-        (lambda: lk.BinaryCrossEntropy()(jnp.array([0.0, 1.0]), jnp.array([0.5, 1.5])), ValueError, r"y_pred must be in \[0, 1\], got 1.5 at index 1"),
-        (lambda: lk.HingeLoss()(jnp.array([0.0]), jnp.array([0.5])), ValueError, r"y_true must be -1 or \+1, got 0.0"),
-        (lambda: SPARSE(jnp.array([0, 3]), jnp.zeros((2, 3))), IndexError, r"y_true must be in 0\.\.2.*got 3 at index 1"),
+        (
+            lambda: HUBER(jnp.zeros(2), jnp.zeros(2), mask=jnp.ones(3, bool)),
+            ValueError,
+            r"mask must have the shape .*\(2,\)",
+        ),
+        (
+            lambda: HUBER(jnp.zeros(2), jnp.zeros(2), sample_weight=jnp.array([1.0, -1.0])),
+            ValueError,
+            "at least 0, got -1.0 at index 1",
+        ),
+        (
+            lambda: HUBER.derivative(jnp.zeros(2), jnp.zeros(2), out=np.zeros(2)),
+            TypeError,
+            "out must be None beside JAX arrays",
+        ),
+        (
+            lambda: lk.BinaryCrossEntropy()(jnp.array([0.0, 1.0]), jnp.array([0.5, 1.5])),
+            ValueError,
+            r"y_pred must be in \[0, 1\], got 1.5 at index 1",
+        ),
+        (
+            lambda: lk.HingeLoss()(jnp.array([0.0]), jnp.array([0.5])),
+            ValueError,
+            r"y_true must be -1 or \+1, got 0.0",
+        ),
+        (
+            lambda: SPARSE(jnp.array([0, 3]), jnp.zeros((2, 3))),
+            IndexError,
+            r"y_true must be in 0\.\.2.*got 3 at index 1",
+        ),
         (lambda: SPARSE(jnp.array([0.5, 1.0]), jnp.zeros((2, 3))), TypeError, "whole numbers; got 0.5"),
         (lambda: SPARSE(jnp.zeros((2, 3)), jnp.zeros((2, 3))), ValueError, "argmax"),
-        (lambda: lk.CategoricalCrossEntropy()(jnp.array([[1.0, 0.0]]), jnp.array([[2.0, 1.0]])), ValueError, "pass from_logits=True"),
+        (
+            lambda: lk.CategoricalCrossEntropy()(jnp.array([[1.0, 0.0]]), jnp.array([[2.0, 1.0]])),
+            ValueError,
+            "pass from_logits=True",
+        ),
     ],
-)  # fmt: skip
+)
 def test_errors_are_those_of_numpy(call, error, message):
     with pytest.raises(error, match=message):
         call()
@@ -111,6 +154,13 @@ def test_known_values_are_checked_inside_transforms_too():
     assert float(jax.jit(lambda z: SPARSE(jnp.array([0, 1]), z))(z)) == pytest.approx(np.log(3))
     with pytest.raises(ValueError, match="y_true must be in"):
         jax.jit(lambda z: lk.BinaryCrossEntropy(from_logits=True)(np.array([2.0]), z))(z[0, :1])
+
+
+def test_integers_too_large_for_jax_do_not_become_others():
+    p = jnp.array([1.0])
+    assert float(HUBER(np.array([2**40]), p)) == pytest.approx(2.0**40)
+    with pytest.raises(IndexError, match=r"y_true must be in 0\.\.2"):
+        SPARSE(np.array([2**32]), jnp.zeros((1, 3)))
 
 
 def test_bad_weights_under_jit_are_nan():
@@ -261,18 +311,25 @@ def test_losses_written_by_hand():
 
 def test_rules_of_ones_own():
     class Quadratic(lk.ResidualLoss):
-        @lk.rule
+        @rule
         def value(r):
             return np.square(r) * np.pi
 
-        @lk.rule
+        @rule
         def slope(r):
             return 2.0 * np.pi * r
 
-        @lk.rule
+        @rule
         def curvature(r):
             return 2.0 * np.pi
 
+    class Derived(lk.ResidualLoss):
+        @rule
+        def value(r):
+            return TWO * (sqrt(1.0 + r**2) - 1.0)
+
+    slope = jax.jit(jax.grad(Derived(), 1))(jnp.zeros(1), jnp.array([0.75]))
+    assert float(slope[0]) == pytest.approx(1.2)
     loss, y, p = Quadratic(), jnp.zeros(2), jnp.array([1.0, 2.0])
     np.testing.assert_allclose(jax.grad(loss, 1)(y, p), np.pi * np.array([1.0, 2.0]), rtol=1e-6)
     assert float(loss(y, p)) == pytest.approx(2.5 * np.pi)

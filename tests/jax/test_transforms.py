@@ -18,11 +18,14 @@ def one_for_each_link():
             (cls, getattr(loss, "from_logits", None), getattr(loss, "log_input", None)), (cls, parameters)
         )
     more = [
-        (lk.SparseCategoricalCrossEntropy, {"from_logits": True, "z_loss": 0.125, "class_weights": (0.5, 1.0, 2.0), "label_smoothing": 0.25}),
+        (
+            lk.SparseCategoricalCrossEntropy,
+            {"from_logits": True, "z_loss": 0.125, "class_weights": (0.5, 1.0, 2.0), "label_smoothing": 0.25},
+        ),
         (lk.CategoricalFocalLoss, {"from_logits": True, "gamma": 0.5, "class_weights": (0.5, 1.0, 2.0)}),
         (lk.KLDivergence, {"from_logits": True, "reverse": True}),
         (lk.KLDivergence, {"reverse": True}),
-    ]  # fmt: skip
+    ]
     return [pytest.param(*case, id=name_of(*case)) for case in [*kinds.values(), *more]]
 
 
@@ -71,47 +74,30 @@ def test_derivatives_in_predictions_and_targets(cls, parameters):
         with lk.use_engine("numpy"):
             return np.asarray(getattr(loss, verb)(y, p))
 
+    arguments = (0, 1) if soft else (1,)
+    gradients = jax.grad(loss, arguments)
+
     def everything(y, p, v):
-        both = (0, 1) if soft else (1,)
-        gradient = jax.grad(loss, 1)
-        return {
-            "gradients": jax.grad(loss, both)(y, p),
-            "hessian": jax.hessian(loss, 1)(y, p),
-            "jvp": jax.jvp(lambda p: loss(y, p), (p,), (v,)) if soft else None,
-            "mixed": jax.jacfwd(gradient, 0)(y, p) if soft else None,
-            "mixed the other way": jax.jacfwd(jax.grad(loss, 0), 1)(y, p) if soft else None,
-            "diagonal": loss.second_derivative(y, p),
-        }
+        along = jax.jvp(lambda p: loss(y, p), (p,), (v,))
+        return gradients(y, p), jax.jacfwd(gradients, arguments)(y, p), along, loss.second_derivative(y, p)
 
     with jax.enable_x64(True):
         v = np.linspace(-1.0, 2.0, p.size).reshape(p.shape)
-        got = jax.tree.map(np.asarray, jax.jit(everything)(y, p, v))
+        found, jacobian, along, second = jax.tree.map(np.asarray, jax.jit(everything)(y, p, v))
     gradient = numpy("derivative", y, p)
-    close = {"rtol": 1e-12, "atol": 1e-15}
-    np.testing.assert_allclose(got["gradients"][-1], gradient, **close)
+    exact, near = {"rtol": 1e-12, "atol": 1e-15}, {"rtol": 1e-7, "atol": 1e-9}
+    np.testing.assert_allclose(found[-1], gradient, **exact)
+    np.testing.assert_allclose(along, (numpy("compute", y, p), (gradient * v).sum()), **exact)
+    hessian = jacobian[-1][-1].reshape(p.size, p.size)
     by_difference = difference(lambda p: numpy("derivative", y, p), p)
-    np.testing.assert_allclose(got["hessian"], by_difference, rtol=1e-7, atol=1e-9)
-    diagonal = np.einsum("ii->i", got["hessian"].reshape(p.size, p.size)).reshape(p.shape)
-    for one in (diagonal, got["diagonal"]):
+    np.testing.assert_allclose(hessian, by_difference.reshape(hessian.shape), **near)
+    for one in (np.diag(hessian).reshape(p.shape), second):
         np.testing.assert_allclose(one, numpy("second_derivative", y, p), rtol=1e-11, atol=1e-14)
     if soft:
-        np.testing.assert_allclose(got["jvp"], (numpy("compute", y, p), (gradient * v).sum()), **close)
-        np.testing.assert_allclose(
-            got["gradients"][0], difference(lambda y: numpy("compute", y, p), y), rtol=1e-7, atol=1e-9
-        )
-        mixed = difference(lambda y: numpy("derivative", y, p), y)  # axes of y, then of p
-        np.testing.assert_allclose(
-            np.moveaxis(got["mixed"].reshape(p.size, p.size), 0, 1),
-            mixed.reshape(p.size, p.size),
-            rtol=1e-7,
-            atol=1e-9,
-        )
-        np.testing.assert_allclose(
-            got["mixed the other way"].reshape(p.size, p.size),
-            mixed.reshape(p.size, p.size),
-            rtol=1e-7,
-            atol=1e-9,
-        )
+        np.testing.assert_allclose(found[0], difference(lambda y: numpy("compute", y, p), y), **near)
+        mixed = difference(lambda y: numpy("derivative", y, p), y).reshape(hessian.shape)  # y first, then p
+        np.testing.assert_allclose(jacobian[0][1].reshape(hessian.shape), mixed, **near)
+        np.testing.assert_allclose(jacobian[1][0].reshape(hessian.shape).T, mixed, **near)
 
 
 @pytest.mark.parametrize("name", ["categorical_cross_entropy", "charbonnier"])

@@ -97,7 +97,16 @@ def _as_array(name: str, x: Any) -> Array:
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(x)):
         return jnp.asarray(x)
     with jax.ensure_compile_time_eval():  # what is known stays known, be it inside a transform
-        return jnp.asarray(x)
+        return jnp.asarray(x if isinstance(x, jax.Array) else _without_wrapping(x))
+
+
+def _without_wrapping(x: Any) -> Any:
+    """Integers too large for JAX's, which would come out as others, as floats."""
+    whole = np.asarray(x)
+    if whole.dtype.kind not in "iu" or whole.size == 0:
+        return x
+    bounds = jnp.iinfo(jax.dtypes.canonicalize_dtype(whole.dtype))  # type: ignore[no-untyped-call]
+    return x if bounds.min <= whole.min() and whole.max() <= bounds.max else whole.astype(np.float64)
 
 
 def working_dtype(y: Array, p: Array) -> str:

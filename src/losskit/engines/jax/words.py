@@ -39,6 +39,7 @@ class Operand:
     """An array in a rule, and whether it is a sum with a number, a product with one, or a quotient."""
 
     __slots__ = ("array", "kind")
+    __array_ufunc__ = None  # NumPy's numbers leave arithmetic to these operators
 
     def __init__(self, array: Array, kind: str = "") -> None:
         self.array = array
@@ -51,28 +52,30 @@ class Operand:
     def __add__(self, other: Any) -> "Operand":
         if isinstance(other, Operand):
             return Operand(self.array + other.array)
-        return Operand(self.apart("sum") + other, "sum")  # (1 + w) - 1 is what rounding left of w
+        return Operand(self.apart("sum") + bare(other), "sum")  # (1 + w) - 1 is what rounding left of w
 
     def __sub__(self, other: Any) -> "Operand":
         if isinstance(other, Operand):
             return Operand(self.array - other.array)
-        return Operand(self.apart("sum") - other, "sum")
+        return Operand(self.apart("sum") - bare(other), "sum")
 
     def __rsub__(self, other: Any) -> "Operand":
-        return Operand(other - self.apart("sum"), "sum")
+        return Operand(bare(other) - self.apart("sum"), "sum")
 
     def __mul__(self, other: Any) -> "Operand":
         if isinstance(other, Operand):
             return Operand(self.array * other.array)
-        return Operand(self.apart("product") * other, "product")
+        return Operand(self.apart("product") * bare(other), "product")
 
     def __truediv__(self, other: Any) -> "Operand":
         if isinstance(other, Operand):
             return Operand(self.apart("quotient") / other.apart("quotient"), "quotient")
-        return Operand(self.apart("product", "quotient") / other, "product")  # XLA multiplies by 1/other
+        return Operand(
+            self.apart("product", "quotient") / bare(other), "product"
+        )  # XLA multiplies by 1/other
 
     def __rtruediv__(self, other: Any) -> "Operand":
-        return Operand(other / self.apart("product", "quotient"), "quotient")
+        return Operand(bare(other) / self.apart("product", "quotient"), "quotient")
 
     def __neg__(self) -> "Operand":
         return Operand(-self.array, self.kind)
@@ -81,15 +84,31 @@ class Operand:
 
 
 def bare(x: Any) -> Any:
-    """An operand's array; a number as it is."""
-    return x.array if isinstance(x, Operand) else x
+    """An operand's array; a number as a Python number, which takes the dtype of what it meets."""
+    return x.array if isinstance(x, Operand) else float(x) if isinstance(x, np.floating) else x
 
 
 def _operator(name: str) -> Callable[..., Operand]:
     return lambda self, *other: Operand(getattr(self.array, name)(*map(bare, other)))
 
 
-for _name in ("pow", "rpow", "abs", "lt", "le", "gt", "ge", "eq", "ne", "and", "rand", "or", "ror", "invert"):
+for _name in (
+    "pow",
+    "rpow",
+    "pos",
+    "abs",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "eq",
+    "ne",
+    "and",
+    "rand",
+    "or",
+    "ror",
+    "invert",
+):
     setattr(Operand, f"__{_name}__", _operator(f"__{_name}__"))
 
 
