@@ -77,7 +77,8 @@ def list_losses(task: str | None = None, trait: str | None = None) -> list[str]:
 def all_losses() -> list[type[LossFunction]]:
     """Every loss class that can be made: the built-in ones by file and order, then the user's."""
     _import_losses()
-    return [cls for cls in dict.fromkeys(base.classes) if _is_final(cls)]
+    final = [cls for cls in dict.fromkeys(base.classes) if _is_final(cls)]
+    return sorted(final, key=_file)  # stable; which file was imported first must not show
 
 
 def parse(text: str) -> LossFunction:
@@ -190,6 +191,11 @@ def _names() -> dict[str, type[LossFunction]]:
 def _normal(name: str) -> str:
     words = base.words_of(name.strip()) if not name.islower() else name.strip()
     return words.replace("-", "_").replace(" ", "_").lower()
+
+
+def _file(cls: type[LossFunction]) -> tuple[bool, str]:
+    built_in = cls.__module__.startswith("losskit.losses.")
+    return not built_in, cls.__module__ if built_in else ""
 
 
 def _is_final(cls: type[LossFunction]) -> bool:
