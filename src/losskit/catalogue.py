@@ -13,6 +13,7 @@ from losskit import loss as base
 from losskit.loss import LossFunction
 from losskit.parameters import Legal, signature_of, taken
 from losskit.rules import RuleSet
+from losskit.structures import ArrayLoss
 
 
 class UnknownLoss(ValueError):
@@ -201,6 +202,8 @@ def _file(cls: type[LossFunction]) -> tuple[bool, str]:
 def _is_final(cls: type[LossFunction]) -> bool:
     if cls.compute_by_hand is not None:
         return True
+    if issubclass(cls, ArrayLoss):
+        return bool(cls.__dict__.keys() & {"about", "value"})
     own_rules = isinstance(getattr(cls, "rules", None), RuleSet)
     return own_rules or (cls.about is not None and "make_terms" in cls.__dict__)
 

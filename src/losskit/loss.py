@@ -4,10 +4,12 @@ The verbs are written once, here, for every loss on every engine. A loss says wh
 ``compute`` and ``derivative`` by hand); the registry says who evaluates it.
 """
 
+import inspect
 import math
 import numbers
 import re
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, ClassVar
 
 from losskit.about import About
@@ -15,11 +17,12 @@ from losskit.parameters import Declared, as_number, parameter
 from losskit.reduction import EMPTY, REDUCTIONS, Parts
 from losskit.registry import Evaluation, Wanted, engine_of, evaluator
 
-_VALUE = Wanted(value=True)
-_DERIVATIVE = Wanted(derivative=True)
-_BOTH = Wanted(value=True, derivative=True)
-_SECOND = Wanted(second=True)
-_PARTS = Wanted(value=True, parts=True)
+VALUE = Wanted(value=True)
+DERIVATIVE = Wanted(derivative=True)
+BOTH = Wanted(value=True, derivative=True)
+SECOND = Wanted(second=True)
+PARTS = Wanted(value=True, parts=True)
+VERBS = ("compute", "__call__", "derivative", "value_and_derivative", "second_derivative", "parts")
 
 classes: list[type["LossFunction"]] = []
 """Every loss class, in order of definition; the catalogue reads it."""
@@ -86,11 +89,11 @@ class LossFunction(Declared):
     compute_by_hand: ClassVar[Callable[..., Any] | None] = None
     derivative_by_hand: ClassVar[Callable[..., Any] | None] = None
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, has_verbs: bool = False, **kwargs: Any) -> None:
         # What a user wrote by hand moves aside, so that the verbs below stay in charge of weights,
         # masks and parts; the engine "by_hand" calls it.
         for verb in ("compute", "derivative"):
-            if verb in cls.__dict__:
+            if verb in cls.__dict__ and not has_verbs:
                 if cls.structure != "by_hand":
                     raise TypeError(
                         f"{cls.__name__} defines {verb!r}, but a {cls.structure} loss is made of rules; "
@@ -109,11 +112,11 @@ class LossFunction(Declared):
         Raises ValueError for shapes that differ or values outside the domain, TypeError for what is
         no array of numbers; the message names the argument, what came, where, and the fix.
         """
-        return self._evaluate((y_true, y_pred), _VALUE, sample_weight, mask).value
+        return self._evaluate((y_true, y_pred), VALUE, sample_weight, mask).value
 
     def __call__(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None) -> Any:
         """The same as ``compute``."""
-        return self._evaluate((y_true, y_pred), _VALUE, sample_weight, mask).value
+        return self._evaluate((y_true, y_pred), VALUE, sample_weight, mask).value
 
     def derivative(
         self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None, out: Any = None
@@ -123,20 +126,20 @@ class LossFunction(Declared):
         With ``reduction="mean"`` it carries the 1/n. ``out`` is an array to write it to; when an
         error is raised it may already be overwritten.
         """
-        return self._evaluate((y_true, y_pred), _DERIVATIVE, sample_weight, mask, out).derivative
+        return self._evaluate((y_true, y_pred), DERIVATIVE, sample_weight, mask, out).derivative
 
     def value_and_derivative(
         self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None, out: Any = None
     ) -> tuple[Any, Any]:
         """``compute`` and ``derivative`` in one pass over the data."""
-        answer = self._evaluate((y_true, y_pred), _BOTH, sample_weight, mask, out)
+        answer = self._evaluate((y_true, y_pred), BOTH, sample_weight, mask, out)
         return answer.value, answer.derivative
 
     def second_derivative(
         self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None
     ) -> Any:
         """The diagonal of the second derivative of what ``compute`` returns, in ``y_pred``'s shape."""
-        return self._evaluate((y_true, y_pred), _SECOND, sample_weight, mask).second
+        return self._evaluate((y_true, y_pred), SECOND, sample_weight, mask).second
 
     def parts(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None) -> Parts:
         """(total, weight, count), which merge with ``+`` over batches, ranks or files.
@@ -147,7 +150,7 @@ class LossFunction(Declared):
         >>> whole.total, whole.count
         (14.0, 3)
         """
-        parts = self._evaluate((y_true, y_pred), _PARTS, sample_weight, mask).parts
+        parts = self._evaluate((y_true, y_pred), PARTS, sample_weight, mask).parts
         if parts is None:
             raise NotImplementedError(f"a value of {self!r} does not split into parts that merge")
         return parts
@@ -201,6 +204,81 @@ class LossFunction(Declared):
     __rmul__ = __mul__
 
 
+class ManyArguments(LossFunction, has_verbs=True):
+    """The verbs for other arguments than a target and a prediction: by place or by name, as ``arguments`` says."""
+
+    optional: ClassVar[tuple[str, ...]] = ()
+    """The last arguments, where they may be left out."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__dict__.keys() & {"arguments", "optional"}:
+            for verb in VERBS:
+                setattr(cls, verb, _with_signature(getattr(ManyArguments, verb), cls.arguments, cls.optional))
+
+    def compute(self, *arguments: Any, sample_weight: Any = None, mask: Any = None, **named: Any) -> Any:
+        return self._evaluate(self._ordered(arguments, named), VALUE, sample_weight, mask).value
+
+    def __call__(self, *arguments: Any, sample_weight: Any = None, mask: Any = None, **named: Any) -> Any:
+        return self._evaluate(self._ordered(arguments, named), VALUE, sample_weight, mask).value
+
+    def derivative(
+        self, *arguments: Any, sample_weight: Any = None, mask: Any = None, out: Any = None, **named: Any
+    ) -> Any:
+        return self._evaluate(
+            self._ordered(arguments, named), DERIVATIVE, sample_weight, mask, out
+        ).derivative
+
+    def value_and_derivative(
+        self, *arguments: Any, sample_weight: Any = None, mask: Any = None, out: Any = None, **named: Any
+    ) -> tuple[Any, Any]:
+        answer = self._evaluate(self._ordered(arguments, named), BOTH, sample_weight, mask, out)
+        return answer.value, answer.derivative
+
+    def second_derivative(
+        self, *arguments: Any, sample_weight: Any = None, mask: Any = None, **named: Any
+    ) -> Any:
+        return self._evaluate(self._ordered(arguments, named), SECOND, sample_weight, mask).second
+
+    def parts(self, *arguments: Any, sample_weight: Any = None, mask: Any = None, **named: Any) -> Parts:
+        if self.not_mergeable is not None:
+            raise NotImplementedError(f"parts of {self!r} do not merge: {self.not_mergeable}")
+        parts = self._evaluate(self._ordered(arguments, named), PARTS, sample_weight, mask).parts
+        if parts is None:
+            raise NotImplementedError(f"a value of {self!r} does not split into parts that merge")
+        return parts
+
+    def _ordered(self, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        """The arguments in their order, with None for those left out."""
+        names = self.arguments
+        if len(given) == len(names) and not named:
+            return given
+        known = dict(zip(names, given, strict=False)) | named
+        missing = [name for name in names if name not in known and name not in self.optional]
+        if missing or len(known) != len(given) + len(named) or not known.keys() <= set(names):
+            shown = ", ".join(f"[{name}]" if name in self.optional else name for name in names)
+            by_name = f" and {', '.join(named)} by name" if named else ""
+            hint = f": {' and '.join(missing)} missing" if missing else ""
+            raise TypeError(
+                f"{type(self).__name__} takes ({shown}); got {len(given)} by place{by_name}{hint}"
+            )
+        return tuple(known.get(name) for name in names)
+
+
+def _with_signature(verb: Any, names: tuple[str, ...], optional: tuple[str, ...]) -> Any:
+    """A verb under the names of its arguments, so that help() and editors show them."""
+    copy = FunctionType(verb.__code__, verb.__globals__, verb.__name__, verb.__defaults__, verb.__closure__)
+    copy.__kwdefaults__, copy.__annotations__ = verb.__kwdefaults__, verb.__annotations__
+    copy.__qualname__, copy.__doc__ = verb.__qualname__, getattr(LossFunction, verb.__name__).__doc__
+    given = inspect.signature(verb).parameters
+    by_place = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    empty = inspect.Parameter.empty
+    own = [inspect.Parameter(n, by_place, default=None if n in optional else empty) for n in names]
+    fixed = [p for p in given.values() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    copy.__signature__ = inspect.Signature([given["self"], *own, *fixed])  # type: ignore[attr-defined]
+    return copy
+
+
 class SumOfLosses(LossFunction):
     """k1 * loss1 + k2 * loss2 + ...: made by ``+`` and ``*``, seldom by hand. Abstract."""
 
@@ -218,10 +296,17 @@ class SumOfLosses(LossFunction):
         return " + ".join(f"{loss!r}" if k == 1.0 else f"{k!r} * {loss!r}" for k, loss in self.summands)
 
 
-class WeightedSum(SumOfLosses):
+class WeightedSum(SumOfLosses, ManyArguments):
     """A weighted sum of losses of different structures, each evaluated by a kernel of its own."""
 
     structure: ClassVar[str] = "sum"
+
+    def _ordered(self, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        """As the first loss takes them; a summand with other arguments says so itself."""
+        first = self.summands[0][1]
+        if isinstance(first, ManyArguments):
+            return first._ordered(given, named)
+        return super()._ordered(given, named)
 
 
 def weighted_sum(terms: tuple[tuple[float, LossFunction], ...]) -> LossFunction:

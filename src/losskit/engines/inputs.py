@@ -122,14 +122,14 @@ def add_weights(
         keep = np.asarray(mask)
         if keep.dtype != np.bool_:
             raise TypeError(f"mask must be boolean (True keeps an element), got dtype {keep.dtype}")
-        keep = flat(_spread("mask", keep, shape), np.dtype(np.bool_))
+        keep = flat(spread("mask", keep, shape), np.dtype(np.bool_))
     if sample_weight is not None:
         w = np.asarray(sample_weight)
         if w.dtype.kind not in "biuf":
             raise TypeError(f"sample_weight must be numbers, got dtype {w.dtype}")
         w = w.astype(np.float64)
         _check_weights(w, mask if w.shape == np.shape(mask) else None)
-        w = flat(_spread("sample_weight", w, shape), np.dtype(np.float64))
+        w = flat(spread("sample_weight", w, shape), np.dtype(np.float64))
     if w is not None and keep is not None:
         active = keep & (w != 0.0)
         inputs.weight, inputs.count = float(w[keep].sum()), int(active.sum())
@@ -149,11 +149,11 @@ def _check_weights(w: Array, mask: Any) -> None:
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(
-            f"sample_weight must be finite and at least 0, got {w[where]} at {_index_text(where)}"
+            f"sample_weight must be finite and at least 0, got {w[where]} at {index_text(where)}"
         )
 
 
-def _spread(name: str, array: Array, shape: tuple[int, ...]) -> Array:
+def spread(name: str, array: Array, shape: tuple[int, ...]) -> Array:
     """One value a term, from one value a term, a row or in all."""
     if array.shape == shape:
         return array
@@ -186,10 +186,10 @@ def _check_domain(
         where = tuple(int(i) for i in np.unravel_index(position, inputs.shape)) if inputs.shape else ()
         logits = name == loss.arguments[1] and getattr(loss, "from_logits", None) is False
         hint = "; for logits pass from_logits=True" if logits else ""
-        raise ValueError(f"{name} must be {domain}, got {values[position]} at {_index_text(where)}{hint}")
+        raise ValueError(f"{name} must be {domain}, got {values[position]} at {index_text(where)}{hint}")
 
 
-def _index_text(where: tuple[int, ...]) -> str:
+def index_text(where: tuple[int, ...]) -> str:
     if not where:
         return "the only element"
     return f"index {where[0] if len(where) == 1 else where}"

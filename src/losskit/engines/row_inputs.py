@@ -15,9 +15,9 @@ from losskit.engines.inputs import (
     _NATIVE,
     Array,
     Inputs,
-    _index_text,
     add_weights,
     as_floats,
+    index_text,
     working_dtype,
 )
 from losskit.rules import FromDtype
@@ -208,7 +208,7 @@ def position_text(x: RowInputs, row: int, column: int | None = None) -> str:
     where = [int(i) for i in np.unravel_index(row, x.shape)] if x.shape else []
     if column is not None:
         where.insert(x.axis, column)
-    return _index_text(tuple(where))
+    return index_text(tuple(where))
 
 
 def check_indices(loss: RowLoss, x: RowInputs) -> None:

@@ -23,14 +23,23 @@ def evaluate(
     if wanted.derivative:
         total.derivative = _add([(k, answer.derivative) for k, answer in answers])
         if out is not None:
-            out[...] = total.derivative
-            total.derivative = out
+            total.derivative = written(total.derivative, out)
     if wanted.second:
         total.second = _add([(k, answer.second) for k, answer in answers])
     return total
 
 
+def written(derivative: Any, out: Any) -> Any:
+    """``out`` with the derivative in it; of several arguments, tuples of arrays."""
+    several = isinstance(out, tuple)
+    for one, result in zip(out, derivative, strict=True) if several else ((out, derivative),):
+        one[...] = result
+    return out
+
+
 def _add(weighted: list[tuple[float, Any]]) -> Any:
+    if isinstance(weighted[0][1], tuple):  # a derivative in each of several arguments
+        return tuple(_add([(k, values[i]) for k, values in weighted]) for i in range(len(weighted[0][1])))
     if len({np.shape(value) for _, value in weighted}) > 1:
         shapes = " and ".join(str(np.shape(value)) for _, value in weighted)
         raise ValueError(f"the losses of a sum answer with different shapes, {shapes}; reduce them first")
