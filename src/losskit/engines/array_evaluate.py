@@ -20,9 +20,12 @@ Compute = Callable[..., tuple[Array, Arrays | None]]
 
 def evaluate(
     compute: Compute, loss: ArrayLoss, arguments: tuple[Any, ...], wanted: Wanted,
-    sample_weight: Any, mask: Any, out: Any = None,
+    sample_weight: Any, mask: Any, out: Any = None, upstream: Any = None,
 ) -> Evaluation:  # fmt: skip
-    """Value, derivative and second derivative of a loss, as far as wanted."""
+    """Value, derivative and second derivative of a loss, as far as wanted.
+
+    ``upstream``, one number a term, multiplies what each term adds to the derivative.
+    """
     formula = formula_of(loss)
     x = array_inputs(loss, formula, arguments, sample_weight, mask)
     _check_outs(x, out)
@@ -30,6 +33,8 @@ def evaluate(
         check_faults(loss, x, formula.faults(xp, loss, *x.arrays, *x.inner))
         weights = _existing(formula, loss, x)
         cotangent = weights * x.scale(loss.reduction)
+        if upstream is not None:
+            cotangent = cotangent * _of_terms(x, upstream)
         answer = Evaluation()
         if x.count == 0:
             terms, gradients = np.zeros(x.terms()), _nothing(x) if wanted.derivative else None
@@ -61,6 +66,12 @@ def by_formula(
 
 def _wide(array: Array | None) -> Array | None:
     return array.astype(np.float64) if array is not None and array.dtype.kind == "f" else array
+
+
+def _of_terms(x: ArrayInputs, numbers: Any) -> Array:
+    """One number for each term that counts, from one for each term."""
+    array = np.asarray(numbers, np.float64)
+    return array if x.active is None else array.reshape(-1)[x.active]
 
 
 def _existing(formula: Formula, loss: ArrayLoss, x: ArrayInputs) -> Array:

@@ -3,7 +3,6 @@
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from losskit.structures import ArrayLoss
@@ -42,13 +41,18 @@ class Formula:
     """weight_shape(loss, *shapes): of the weights of elements or items; the last prediction's by default."""
 
 
+_formulas: dict[str, Formula] = {}  # a plain dict: a compiler can trace a look into it, but no import
+
+
 def formula_of(loss: ArrayLoss) -> Formula:
     """The formula of a loss's structure."""
-    return _formula(loss.structure)
+    structure = loss.structure
+    if structure not in _formulas:
+        _formulas[structure] = _load(structure)
+    return _formulas[structure]
 
 
-@cache
-def _formula(structure: str) -> Formula:
+def _load(structure: str) -> Formula:
     module = importlib.import_module(f"losskit.engines.formulas.{structure}")
     return Formula(
         shape=module.shape,

@@ -1,6 +1,6 @@
 """What the verbs of an array loss accept, checked once and brought to the form that formulas want."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,9 +92,9 @@ def as_indices(name: str, argument: Any) -> Array:
     """Integers as int64; floats that are whole numbers will do."""
     array = np.asarray(argument)
     if array.dtype == np.uint64:
-        return np.minimum(array, np.uint64(2**63 - 1)).astype(np.int64)
+        return np.asarray(np.minimum(array, np.uint64(2**63 - 1)), np.int64)
     if array.dtype.kind in "iub":
-        return array.astype(np.int64, copy=False)
+        return np.asarray(array, np.int64)
     if array.size == 0:
         return array.astype(np.int64)
     if array.dtype.kind != "f":
@@ -178,16 +178,18 @@ def put_terms(values: Array, axis: int, shape: tuple[int, ...], axes: int, activ
 def check_faults(loss: ArrayLoss, x: ArrayInputs, faults: Iterable[Fault]) -> None:
     """Raise for the first value that is not legal."""
     for fault in faults:
-        where = np.asarray(fault.where)
-        if not where.any() or not (fault.index or loss.validate):
-            continue
-        position = tuple(int(i) for i in np.argwhere(where)[0])
-        number = loss.arguments.index(fault.argument)
-        array = x.arrays[number]
-        assert array is not None
-        place = index_text(original(x, number, position))
-        error = IndexError if fault.index else ValueError
-        raise error(f"{fault.argument} must be {fault.expected}, got {_shown(array[position])} at {place}")
+        if (fault.index or loss.validate) and np.any(fault.where):
+            number = loss.arguments.index(fault.argument)
+            raise fault_error(fault, x.arrays[number], lambda place, i=number: original(x, i, place))  # type: ignore[misc]
+
+
+def fault_error(fault: Fault, array: Any, place_of: Callable[..., tuple[int, ...]] = lambda at: at) -> Exception:
+    """What to raise for a fault in ``array``, whose positions were elsewhere in the argument as passed."""
+    at = tuple(int(i) for i in np.argwhere(np.asarray(fault.where))[0])
+    error = IndexError if fault.index else ValueError
+    return error(
+        f"{fault.argument} must be {fault.expected}, got {_shown(array[at])} at {index_text(place_of(at))}"
+    )
 
 
 def original(x: ArrayInputs, number: int, position: tuple[int, ...]) -> tuple[int, ...]:

@@ -9,6 +9,8 @@ from torch import Tensor
 from losskit.catalogue import all_losses
 from losskit.loss import LossFunction
 from losskit.parameters import signature_of
+from losskit.structures import ArrayLoss
+from losskit.torch.array_module import ArrayModule, names_of
 from losskit.torch.module import LossModule
 
 
@@ -22,6 +24,10 @@ class Generated(LossModule):
         super().__init__(self.loss_class(*args, **kwargs), weights_like=weights[0] if weights else None)
 
 
+class GeneratedOfArrays(Generated, ArrayModule):
+    """A module of one class of losses of whole arrays."""
+
+
 def modules(home: str, taken: Iterable[str]) -> Iterator[type[Generated]]:
     """A class a built-in loss, but for names that are taken; they say that they live in the module ``home``."""
     reserved = set(taken)
@@ -33,6 +39,7 @@ def modules(home: str, taken: Iterable[str]) -> Iterator[type[Generated]]:
 def module_class(loss: type[LossFunction], home: str) -> type[Generated]:
     """The module class of one loss class."""
     text = inspect.cleandoc(loss.__doc__ or "").partition("\n>>>")[0].rstrip()
-    doc = f"{text}\n\nCalled with (input, target), as ``losskit.torch.LossModule`` says; of ``losskit.{loss.__name__}``."
+    names = ", ".join(names_of(loss)) if issubclass(loss, ArrayLoss) else "input, target"
+    doc = f"{text}\n\nCalled with ({names}), as ``losskit.torch.LossModule`` says; of ``losskit.{loss.__name__}``."
     members = {"loss_class": loss, "__doc__": doc, "__module__": home, "__signature__": signature_of(loss)}
-    return type(loss.__name__, (Generated,), members)
+    return type(loss.__name__, (GeneratedOfArrays if issubclass(loss, ArrayLoss) else Generated,), members)

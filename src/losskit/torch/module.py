@@ -1,6 +1,8 @@
 """Losses as modules: ``module(input, target)``, predictions first, as everything in torch.nn is called."""
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -8,6 +10,9 @@ from torch import Tensor
 from losskit.engines.torch.ready import Ready
 from losskit.loss import LossFunction
 from losskit.structures import RowLoss
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _SHOWN = 8
 """Class weights that a repr shows."""
@@ -69,20 +74,31 @@ class LossModule(torch.nn.Module):
         return shown(parameters | buffered)
 
 
+def in_words_of_torch(function: Callable[P, R]) -> Callable[P, R]:
+    """The function with ``y_pred`` called input, ``y_true`` target in the errors that it raises."""
+
+    @functools.wraps(function)
+    def translated(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except (TypeError, ValueError, IndexError) as error:
+            if torch.compiler.is_compiling():
+                raise
+            message = str(error).replace("y_pred", "input").replace("y_true", "target")
+            raise type(error)(message).with_traceback(error.__traceback__) from None
+
+    return translated
+
+
+@in_words_of_torch
 def answered(
     ready: Ready, input: Any, target: Any, sample_weight: Any = None, mask: Any = None,
     class_weights: Tensor | None = None, num_items: Any = None,
 ) -> Tensor:  # fmt: skip
-    """What a loss answers to a module's arguments; its errors in the module's words."""
+    """What a loss answers to a module's arguments."""
     if num_items is not None and ready.loss.reduction != "mean":
         raise ValueError(f"num_items is the denominator of a mean, but reduction={ready.loss.reduction!r}")
-    try:
-        return ready(target, input, sample_weight, mask, class_weights, num_items)
-    except (TypeError, ValueError, IndexError) as error:
-        if torch.compiler.is_compiling():
-            raise
-        message = str(error).replace("y_pred", "input").replace("y_true", "target")
-        raise type(error)(message).with_traceback(error.__traceback__) from None
+    return ready(target, input, sample_weight, mask, class_weights, num_items)
 
 
 def shown(parameters: dict[str, Any]) -> str:

@@ -10,16 +10,12 @@ from losskit.structures import ArrayLoss
 
 
 def evaluate(
-    loss: ArrayLoss,
-    arguments: tuple[Any, ...],
-    wanted: Wanted,
-    sample_weight: Any,
-    mask: Any,
-    out: Any = None,
-) -> Evaluation:
+    loss: ArrayLoss, arguments: tuple[Any, ...], wanted: Wanted, sample_weight: Any, mask: Any,
+    out: Any = None, upstream: Any = None,
+) -> Evaluation:  # fmt: skip
     """Value, derivative and second derivative of a loss, as far as wanted."""
     kernel = _kernel(loss.structure)
-    return array_evaluate.evaluate(kernel, loss, arguments, wanted, sample_weight, mask, out)
+    return array_evaluate.evaluate(kernel, loss, arguments, wanted, sample_weight, mask, out, upstream)
 
 
 @cache

@@ -22,7 +22,7 @@ NAMES = (
 """The words that mean what NumPy means by them."""
 
 EXTRAS = (
-    "cast", "finfo_eps", "finfo_max", "finfo_tiny", "float", "index", "log_sum_exp", "one_hot", "rule", "scan", "sigmoid",
+    "array", "cast", "finfo_eps", "finfo_max", "finfo_tiny", "float", "index", "log_sum_exp", "one_hot", "rule", "scan", "sigmoid",
     "softmax", "softplus", "stop", "wide",
 )  # fmt: skip
 """The words beyond NumPy's."""
@@ -31,6 +31,11 @@ EXTRAS = (
 def cast(x: Array, dtype: Any) -> Array:
     """``x`` in another dtype."""
     return np.asarray(x, dtype)
+
+
+def array(values: Any) -> Array:
+    """Numbers, such as a parameter's, as an array."""
+    return np.asarray(values, np.float64)
 
 
 def stop(x: Any) -> Any:
@@ -77,7 +82,7 @@ def rule(function: Callable[..., Any]) -> Callable[..., Any]:
 
 xp = SimpleNamespace(
     **{name: getattr(np, name) for name in NAMES},
-    cast=cast, stop=stop, scan=scan, log_sum_exp=log_sum_exp, softmax=softmax, one_hot=one_hot, rule=rule,
+    array=array, cast=cast, stop=stop, scan=scan, log_sum_exp=log_sum_exp, softmax=softmax, one_hot=one_hot, rule=rule,
     sigmoid=scalar.sigmoid, softplus=scalar.softplus, float=np.float64, wide=np.float64, index=np.int64,
     finfo_tiny=float(np.finfo(np.float64).tiny), finfo_max=float(np.finfo(np.float64).max),
     finfo_eps=float(np.finfo(np.float64).eps),

@@ -8,14 +8,10 @@ from losskit.structures import ArrayLoss
 
 
 def evaluate(
-    loss: ArrayLoss,
-    arguments: tuple[Any, ...],
-    wanted: Wanted,
-    sample_weight: Any,
-    mask: Any,
-    out: Any = None,
-) -> Evaluation:
+    loss: ArrayLoss, arguments: tuple[Any, ...], wanted: Wanted, sample_weight: Any, mask: Any,
+    out: Any = None, upstream: Any = None,
+) -> Evaluation:  # fmt: skip
     """Value, derivative and second derivative of a loss, as far as wanted."""
     return array_evaluate.evaluate(
-        array_evaluate.by_formula, loss, arguments, wanted, sample_weight, mask, out
+        array_evaluate.by_formula, loss, arguments, wanted, sample_weight, mask, out, upstream
     )

@@ -4,7 +4,6 @@ Values that cannot be looked at, because a compiler or a transform is at work, a
 they are outside a loss's domain the answer is NaN. An index out of range is never read in either case.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import torch
@@ -13,15 +12,16 @@ from torch import Tensor
 from losskit.domain import PROBABILITY, Domain
 from losskit.engines.inputs import shape_error
 from losskit.engines.row_inputs import _axis, _by_index
-from losskit.engines.torch import expansion, rows
+from losskit.engines.torch import array_composite, expansion, rows
 from losskit.engines.torch.arrays import ask
 from losskit.engines.torch.expansion import BoundTerm, bound
 from losskit.engines.torch.inputs import HALVES, Weights, beside, predictions, weights_of, working_dtype
 from losskit.engines.torch.paths import is_known
+from losskit.engines.torch.reductions import reduced, weighed, weight_of
 from losskit.loss import LossFunction, WeightedSum
 from losskit.registry import Wanted
 from losskit.rules import FromDtype
-from losskit.structures import ElementwiseLoss, RowForm, RowLoss
+from losskit.structures import ArrayLoss, ElementwiseLoss, RowForm, RowLoss
 
 
 class Bound(NamedTuple):
@@ -37,6 +37,11 @@ class Bound(NamedTuple):
     form: RowForm | None = None
     floor: float = 0.0
     summands: tuple[tuple[float, "Bound"], ...] = ()
+
+    @property
+    def is_of_arrays(self) -> bool:
+        """Whether it is a loss of whole arrays, whose formula is bound elsewhere."""
+        return isinstance(self.loss, ArrayLoss)
 
 
 def bound_loss(loss: LossFunction, dtype: torch.dtype) -> Bound:
@@ -62,6 +67,9 @@ def _bind(loss: LossFunction, dtype: torch.dtype) -> Bound:
         form = loss.form
         floor = torch.finfo(dtype).tiny if isinstance(form.floor, FromDtype) else form.floor
         return Bound(*common, tuple(bound(t, dtype) for t in loss.terms), form=form, floor=floor)
+    if isinstance(loss, ArrayLoss):
+        array_composite.make_ready(loss)
+        return Bound(*common)
     raise NotImplementedError(
         f"{type(loss).__name__} computes on NumPy arrays, which torch can neither trace nor transform; subclass a "
         "structure such as losskit.ResidualLoss and write rules"
@@ -103,6 +111,9 @@ def total(
         for k, one in rest:
             answer = answer + k * one
         return answer
+    if narrow.is_of_arrays:
+        point_of_arrays = array_composite.prepared(narrow.loss, arguments, sample_weight, mask)  # type: ignore[arg-type]
+        return array_composite.loss_of(point_of_arrays, num_items)
     point = prepared(bounds, arguments, sample_weight, mask, class_weights)
     whole = reduced(terms_of(point), point.weights, narrow.reduction, narrow.empty, num_items)
     return whole.to(point.dtype)
@@ -124,15 +135,6 @@ def terms_of(point: Point) -> Tensor:
     else:
         terms = rows.expanded(rows.Rows(b.terms, b.form.link, b.floor), *point[:4])
     return weighed(terms, point.weights)
-
-
-def weighed(terms: Tensor, weights: Weights) -> Tensor:
-    """w * terms, and 0 where there is no weight or the mask says no."""
-    if weights.bad is not None:
-        terms = terms * torch.where(weights.bad, math.nan, 1.0).to(terms.dtype)
-    if weights.w is not None:
-        terms = terms * weights.w.to(terms.dtype)
-    return terms if weights.keep is None else torch.where(weights.keep, terms, 0.0)
 
 
 def curvatures(point: Point) -> Tensor:
@@ -161,45 +163,6 @@ def scale_of(point: Point) -> Any:
     if isinstance(weight, Tensor):
         return torch.where(weight > 0.0, 1.0 / weight, 0.0).to(point.dtype)
     return 1.0 / weight if weight else 0.0
-
-
-def weight_of(weights: Weights, terms: Tensor) -> Any:
-    """The total weight: a number where it is the number of terms, else a tensor."""
-    w, keep, _ = weights
-    if keep is None:
-        return terms.numel()
-    if w is None:
-        return keep.sum().to(_wide(terms))
-    return torch.where(keep, w, 0.0).sum(dtype=_wide(terms))
-
-
-def count_of(weights: Weights, terms: Tensor) -> Any:
-    """The number of terms that count."""
-    return terms.numel() if weights.keep is None else weights.keep.sum()
-
-
-def reduced(terms: Tensor, weights: Weights, reduction: str, empty: str, num_items: Any = None) -> Tensor:
-    """The terms, their sum, or their mean."""
-    if reduction == "none":
-        return terms
-    whole = terms.sum(dtype=_wide(terms))
-    if reduction == "sum":
-        return whole
-    return divided(whole, weight_of(weights, terms) if num_items is None else num_items, empty)
-
-
-def divided(total: Tensor, weight: Any, empty: str) -> Tensor:
-    """A mean, from the total and what it is to be divided by; of nothing, what ``empty`` says."""
-    nothing = 0.0 if empty == "zero" else math.nan
-    if not isinstance(weight, Tensor):
-        return total / weight if weight else total * 0.0 + nothing
-    there = weight != 0.0
-    return torch.where(there, total / torch.where(there, weight, 1.0), nothing).to(total.dtype)
-
-
-def _wide(x: Tensor) -> torch.dtype:
-    """What sums are kept in: double precision, where the device has it."""
-    return torch.float32 if x.device.type == "mps" else torch.float64
 
 
 def prepared(

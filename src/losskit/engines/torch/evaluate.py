@@ -11,9 +11,10 @@ from losskit.engines.torch.arrays import as_array, as_tensor, narrowed
 from losskit.engines.torch.fused import Call, Fused, saturates
 from losskit.engines.torch.inputs import HALVES, beside, predictions
 from losskit.engines.torch.paths import is_fusible, is_known
+from losskit.engines.torch.reductions import count_of, reduced, weight_of
 from losskit.loss import LossFunction, WeightedSum
 from losskit.reduction import Parts
-from losskit.registry import Evaluation, Wanted
+from losskit.registry import Evaluation, Wanted, evaluator
 from losskit.structures import RowLoss, RuleLoss
 
 _VALUE = Wanted(value=True)
@@ -28,12 +29,12 @@ def evaluate(
     out: Any = None,
 ) -> Evaluation:
     """Value, derivative and second derivative of a loss, as far as wanted; the value is differentiable."""
+    if isinstance(loss, WeightedSum):
+        return _sum(loss, arguments, wanted, sample_weight, mask, out)
     y, p = predictions(loss, arguments)
     if out is not None:
         check_out(out, p)
-    if isinstance(loss, WeightedSum):
-        answer = _sum(loss, (y, p), wanted, sample_weight, mask)
-    elif is_fusible(p, y, sample_weight, mask):
+    if is_fusible(p, y, sample_weight, mask):
         answer = _fused(loss, y, p, wanted, sample_weight, mask, out)
     elif not isinstance(loss, RuleLoss):
         answer = _by_hand(loss, y, p, wanted, sample_weight, mask)
@@ -116,15 +117,15 @@ def _composite(
     if wanted.value:
         terms = composite.terms_of(point)
         if wanted.parts:
-            whole = composite.reduced(terms, point.weights, "sum", loss.empty).to(point.dtype)
+            whole = reduced(terms, point.weights, "sum", loss.empty).to(point.dtype)
             weight, count = (
-                composite.weight_of(point.weights, terms),
-                composite.count_of(point.weights, terms),
+                weight_of(point.weights, terms),
+                count_of(point.weights, terms),
             )
             if is_known(*(x for x in (weight, count) if isinstance(x, Tensor))):
                 weight, count = float(weight), int(count)
             answer.parts = Parts(whole, weight, count)  # type: ignore[arg-type]
-        answer.value = composite.reduced(terms, point.weights, loss.reduction, loss.empty).to(point.dtype)
+        answer.value = reduced(terms, point.weights, loss.reduction, loss.empty).to(point.dtype)
     if wanted.derivative:
 
         def value_of(q: Tensor) -> Tensor:
@@ -137,11 +138,16 @@ def _composite(
 
 
 def _sum(
-    loss: WeightedSum, arguments: tuple[Any, Tensor], wanted: Wanted, sample_weight: Any, mask: Any
+    loss: WeightedSum, arguments: tuple[Any, ...], wanted: Wanted, sample_weight: Any, mask: Any, out: Any
 ) -> Evaluation:
     """The weighted sum of what the terms answer; parts of a sum do not merge, so there are none."""
     answers = [
-        (k, evaluate(term, arguments, wanted._replace(parts=False), sample_weight, mask))
+        (
+            k,
+            evaluator(term.structure, "torch")(
+                term, arguments, wanted._replace(parts=False), sample_weight, mask
+            ),
+        )
         for k, term in loss.summands
     ]
     total = Evaluation()
@@ -152,10 +158,24 @@ def _sum(
     ):
         if asked:
             setattr(total, name, _added([(k, getattr(answer, name)) for k, answer in answers]))
+    if out is not None and wanted.derivative:
+        written(total.derivative, out)
+        total.derivative = out
     return total
 
 
-def _added(weighted: list[tuple[float, Tensor]]) -> Tensor:
+def written(derivative: Any, out: Any) -> None:
+    """Put derivatives into the tensors that were given for them."""
+    outs = out if isinstance(out, tuple) else (out,)
+    results = derivative if isinstance(derivative, tuple) else (derivative,)
+    for one, result in zip(outs, results, strict=True):
+        check_out(one, result)
+        one.copy_(result)
+
+
+def _added(weighted: list[tuple[float, Any]]) -> Any:
+    if isinstance(weighted[0][1], tuple):  # a derivative in each of several arguments
+        return tuple(_added([(k, xs[i]) for k, xs in weighted]) for i in range(len(weighted[0][1])))
     if len({x.shape for _, x in weighted}) > 1:
         shapes = " and ".join(str(tuple(x.shape)) for _, x in weighted)
         raise ValueError(f"the losses of a sum answer with different shapes, {shapes}; reduce them first")

@@ -32,17 +32,17 @@ def is_fusible(p: Any, *others: Any, anywhere: bool = False) -> bool:
 
     That is: eager, plain tensors on the CPU (or ``anywhere``), no transform at work. What is no tensor is fine.
     """
-    if is_traced() or not _is_plain(p, anywhere):
+    if is_traced() or not is_plain(p, anywhere):
         return False
     for t in others:
         if isinstance(t, Tensor) and not (
-            _is_plain(t, anywhere) and not (t.requires_grad and torch.is_grad_enabled())
+            is_plain(t, anywhere) and not (t.requires_grad and torch.is_grad_enabled())
         ):
             return False
     return True
 
 
-def _is_plain(t: Any, anywhere: bool) -> bool:
+def is_plain(t: Any, anywhere: bool) -> bool:
     return (
         type(t) in _PLAIN
         and (t.is_cpu or anywhere)

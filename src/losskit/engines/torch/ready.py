@@ -9,6 +9,7 @@ from torch import Tensor
 from losskit.engines.torch import composite
 from losskit.engines.torch.evaluate import evaluate, summed
 from losskit.engines.torch.paths import is_traced
+from losskit.engines.torch.reductions import divided
 from losskit.loss import LossFunction, WeightedSum
 from losskit.registry import Wanted
 from losskit.structures import RowLoss, RuleLoss
@@ -40,7 +41,7 @@ class Ready:
         if num_items is None:
             return evaluate(loss, (y, p), _VALUE, sample_weight, mask).value  # type: ignore[no-any-return]
         total = evaluate(summed(loss), (y, p), _VALUE, sample_weight, mask).value
-        return composite.divided(total, num_items, loss.empty)
+        return divided(total, num_items, loss.empty)
 
     def _with(self, class_weights: Tensor) -> LossFunction:
         """The loss with class weights as they now are in a buffer, which may have been loaded or moved."""
