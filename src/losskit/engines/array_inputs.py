@@ -180,10 +180,12 @@ def check_faults(loss: ArrayLoss, x: ArrayInputs, faults: Iterable[Fault]) -> No
     for fault in faults:
         if (fault.index or loss.validate) and np.any(fault.where):
             number = loss.arguments.index(fault.argument)
-            raise fault_error(fault, x.arrays[number], lambda place, i=number: original(x, i, place))  # type: ignore[misc]
+            raise fault_error(fault, x.arrays[number], lambda place, i=number: original(x, i, place))
 
 
-def fault_error(fault: Fault, array: Any, place_of: Callable[..., tuple[int, ...]] = lambda at: at) -> Exception:
+def fault_error(
+    fault: Fault, array: Any, place_of: Callable[..., tuple[int, ...]] = lambda at: at
+) -> Exception:
     """What to raise for a fault in ``array``, whose positions were elsewhere in the argument as passed."""
     at = tuple(int(i) for i in np.argwhere(np.asarray(fault.where))[0])
     error = IndexError if fault.index else ValueError

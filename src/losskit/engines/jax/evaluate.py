@@ -77,20 +77,20 @@ def reduced(loss: Loss, x: Inputs, terms: Array) -> Array:
     there = weight > 0.0
     if x.bad is not None:
         there = there | x.bad.any()
-    mean = _mean(terms, jnp.where(there, weight, 1.0))
+    mean = mean_of(terms, jnp.where(there, weight, 1.0))
     return jnp.where(there, mean, 0.0 if loss.empty == "zero" else math.nan)
 
 
 @jax.custom_jvp
-def _mean(terms: Array, weight: Array) -> Array:
+def mean_of(terms: Array, weight: Array) -> Array:
     """The sum of terms over their weight, also where only the sum overflows."""
     mean = terms.sum() / weight
     return jax.lax.cond(jnp.isinf(mean), lambda t, w: (t / w).sum(), lambda t, w: mean, terms, weight)  # type: ignore[no-any-return]
 
 
-@_mean.defjvp
+@mean_of.defjvp
 def _change_of_mean(x: tuple[Array, Array], t: tuple[Array, Array]) -> tuple[Array, Array]:
-    mean = _mean(*x)
+    mean = mean_of(*x)
     return mean, (t[0] / x[1]).sum() - t[1] * (mean / x[1])
 
 

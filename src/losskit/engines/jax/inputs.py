@@ -47,7 +47,7 @@ def inputs_of(
         shape, axis = p.shape, None
         if y.shape != shape:
             raise shape_error(loss, y.shape, shape)
-    w, keep = _weights_of(shape, sample_weight, mask)
+    w, keep = weights_of(shape, sample_weight, mask)
     if isinstance(loss, RowLoss) and loss.form.ignore_index is not None and by_index(loss, y, p):
         present = y != loss.form.ignore_index
         keep = present if keep is None else keep & present
@@ -71,14 +71,14 @@ def arrays_of(loss: LossFunction, arguments: tuple[Any, ...]) -> tuple[Array, Ar
     y, p = arguments
     if _is_number(p):
         p = jnp.full(jnp.shape(y), p, y.dtype if jnp.issubdtype(y.dtype, jnp.floating) else None)
-    p = _as_array(name, p)
+    p = as_array(name, p)
     if p.dtype.name not in _FLOATS:
         raise TypeError(
             f"{name} must be an array of float16, bfloat16, float32 or float64, got {p.dtype}; pass {name}.astype(float)"
         )
     if _is_number(y):
         y = jnp.full(p.shape, y, p.dtype)
-    y = _as_array(t, y)
+    y = as_array(t, y)
     if y.dtype.name not in _FLOATS and not jnp.issubdtype(y.dtype, jnp.integer) and y.dtype != bool:
         raise TypeError(f"{t} must be an array of numbers, got dtype {y.dtype}")
     return y, p
@@ -88,7 +88,7 @@ def _is_number(x: Any) -> bool:
     return isinstance(x, numbers.Real) and not isinstance(x, np.ndarray | np.generic)
 
 
-def _as_array(name: str, x: Any) -> Array:
+def as_array(name: str, x: Any) -> Array:
     if not isinstance(x, jax.Array | np.ndarray | np.generic | numbers.Real | list | tuple):
         raise TypeError(
             f"{name} must be a JAX or NumPy array beside a JAX array, got {type(x).__name__}: pass "
@@ -130,16 +130,16 @@ def _row_shapes(loss: RowLoss, y: Array, p: Array) -> tuple[Array, tuple[int, ..
     return y, shape, axis
 
 
-def _weights_of(shape: tuple[int, ...], sample_weight: Any, mask: Any) -> tuple[Array | None, Array | None]:
+def weights_of(shape: tuple[int, ...], sample_weight: Any, mask: Any) -> tuple[Array | None, Array | None]:
     """Sample weights and mask against terms of ``shape``."""
     w = keep = None
     if mask is not None:
-        keep = _as_array("mask", mask)
+        keep = as_array("mask", mask)
         if keep.dtype != bool:
             raise TypeError(f"mask must be boolean (True keeps an element), got dtype {keep.dtype}")
         keep = _spread("mask", keep, shape)
     if sample_weight is not None:
-        w = _as_array("sample_weight", sample_weight)
+        w = as_array("sample_weight", sample_weight)
         if jnp.issubdtype(w.dtype, jnp.complexfloating):
             raise TypeError(f"sample_weight must be numbers, got dtype {w.dtype}")
         w = _spread("sample_weight", w if jnp.issubdtype(w.dtype, jnp.floating) else w.astype(float), shape)
@@ -175,7 +175,7 @@ def _found(
     """Where terms that count have a value that is not legal, one array for each thing that can be wrong."""
     wrong: list[Array] = []
     if w is not None:
-        wrong.append(_looked_at(_no_weight, w, keep))
+        wrong.append(_looked_at(no_weight, w, keep))
     if isinstance(loss, ElementwiseLoss):
         for x, domains in ((y, _domains(loss, "targets")), (p, _domains(loss, "predictions"))):
             if domains and loss.validate:
@@ -220,7 +220,7 @@ def _jitted(question: Callable[..., Array]) -> Callable[..., Array]:
 
 
 @_jitted
-def _no_weight(w: Array, keep: Array | None) -> Array:
+def no_weight(w: Array, keep: Array | None) -> Array:
     return ~((w >= 0.0) & jnp.isfinite(w))
 
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import jax
-
 from losskit.engines.jax.evaluate import refuse_out
 from losskit.loss import WeightedSum
 from losskit.registry import Evaluation, Wanted, evaluator
@@ -31,7 +29,9 @@ def evaluate(
     )
 
 
-def _added(weighted: list[tuple[float, jax.Array]]) -> jax.Array:
+def _added(weighted: list[tuple[float, Any]]) -> Any:
+    if isinstance(weighted[0][1], tuple):  # a derivative in each of several arguments
+        return tuple(_added([(k, xs[i]) for k, xs in weighted]) for i in range(len(weighted[0][1])))
     if len({x.shape for _, x in weighted}) > 1:
         shapes = " and ".join(str(x.shape) for _, x in weighted)
         raise ValueError(f"the losses of a sum answer with different shapes, {shapes}; reduce them first")

@@ -9,17 +9,26 @@ has the derivative that the formula's pullback is, and as second derivative that
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from losskit.engines.array_formula import Arrays, Fault, Formula, axis_of, formula_of, given
+from losskit.engines.array_formula import Arrays, Formula, formula_of, given
 from losskit.engines.array_inputs import fault_error
+from losskit.engines.array_traced import (
+    Weights,
+    by_term,
+    inner_shape,
+    shapes_of,
+    without_elements,
+    without_terms,
+)
 from losskit.engines.torch import reductions
 from losskit.engines.torch.array_words import array_words
-from losskit.engines.torch.inputs import Weights, beside, weights_of
+from losskit.engines.torch.inputs import beside, weights_of
 from losskit.engines.torch.paths import is_known
 from losskit.structures import ArrayLoss
 
@@ -74,138 +83,47 @@ def prepared(loss: ArrayLoss, arguments: Arrays, sample_weight: Any, mask: Any) 
     """Check the arguments and make them safe to work on."""
     arrays = tensors_of(loss, arguments)
     like = like_of(loss, arrays)
-    floats = [a for a in arrays if a is not None and a.is_floating_point()]
-    dtype = torch.float64 if any(a.dtype is torch.float64 for a in floats) else torch.float32
-    formula = formula_of(loss)
-    shapes = tuple(None if a is None else tuple(a.shape) for a in arrays)
-    shape = formula.shape(loss, *shapes)
+    double = any(a is not None and a.dtype is torch.float64 for a in arrays)
+    dtype = torch.float64 if double else torch.float32
+    formula, xp = formula_of(loss), array_words(dtype, like.device)
+    shape = formula.shape(loss, *shapes_of(arrays))
     arrays = tuple(a if a is None or not a.is_floating_point() else a.to(dtype) for a in arrays)
     inner: Arrays = ()
     if loss.weighting == "terms":
-        weights = weights_of(torch.Size(shape), like, "the other arguments", sample_weight, mask)
-        arrays, weights, shape = _only(loss, arrays, shape, weights)
+        weights = _weights(shape, like, sample_weight, mask)
+        known = weights.keep is None or is_known(weights.keep)
+        arrays, weights, shape = without_terms(xp, loss, arrays, shape, weights, known)
     else:
-        arrays, inner, weights = _inner(loss, formula, arrays, shapes, shape, like, sample_weight, mask)
-    point = ArrayPoint(loss, formula, array_words(dtype, like.device), arrays, inner, shape, weights)
-    return _checked(point)
+        elements = loss.weighting == "elements"
+        inside = _weights(inner_shape(formula, loss, arrays), like, sample_weight if elements else None, mask)
+        outside = _weights(shape, like, None if elements else sample_weight, None)
+        arrays, inner, weights = without_elements(xp, arrays, shape, inside, outside)
+    return _checked(ArrayPoint(loss, formula, xp, arrays, inner, shape, weights))
 
 
-def _only(
-    loss: ArrayLoss, arrays: Arrays, shape: tuple[int, ...], weights: Weights
-) -> tuple[Arrays, Weights, tuple[int, ...]]:
-    """Take the terms that do not count out of the arguments; where they cannot be counted, blank them."""
-    keep = weights.keep
-    if keep is None:
-        return arrays, weights, shape
-    axes = [
-        None if a is None else axis_of(loss, name, tuple(a.shape), shape)
-        for name, a in zip(loss.arguments, arrays, strict=True)
-    ]
-    if loss.not_separable is None:
-        blanked = [
-            a
-            if a is None or axis is None
-            else torch.where(
-                keep.reshape((1,) * axis + shape + (1,) * (a.dim() - axis - len(shape))),
-                a,
-                torch.ones_like(a),
-            )
-            for a, axis in zip(arrays, axes, strict=True)
-        ]
-        return tuple(blanked), weights, shape
-    if not is_known(keep):
-        raise NotImplementedError(
-            f"a mask, or weights that may be 0, of a {loss.structure} loss cannot be traced: {loss.not_separable}; "
-            "leave the rows out of the arguments instead"
-        )
-    cut = [
-        a
-        if a is None or axis is None
-        else a.flatten(axis, axis + len(shape) - 1)[(slice(None),) * axis + (keep.reshape(-1),)]
-        for a, axis in zip(arrays, axes, strict=True)
-    ]
-    left = (int(keep.sum()),)
-    if weights.w is None:
-        return tuple(cut), Weights(None, None, None), left
-    bad = None if weights.bad is None else weights.bad[keep]
-    return tuple(cut), Weights(weights.w[keep], torch.ones_like(keep[keep]), bad), left
-
-
-def _inner(
-    loss: ArrayLoss, formula: Formula, arrays: Arrays, shapes: Any, shape: tuple[int, ...], like: Tensor,
-    sample_weight: Any, mask: Any,
-) -> tuple[Arrays, Arrays, Weights]:  # fmt: skip
-    """Weights of elements, or of the items that exist, with what does not count blanked."""
-    if sample_weight is None and mask is None:
-        return arrays, (), Weights(None, None, None)
-    elements = loss.weighting == "elements"
-    over = torch.Size(formula.weight_shape(loss, *shapes))
-    other = "the other arguments"
-    inside = weights_of(over, like, other, sample_weight if elements else None, mask)
-    outside = weights_of(torch.Size(shape), like, other, None if elements else sample_weight, None)
-    if inside.w is None and inside.keep is None:
-        return arrays, (), outside
-    dtype = next(a.dtype for a in arrays if a is not None and a.is_floating_point())
-    weight = torch.ones(over, dtype=dtype, device=like.device) if inside.w is None else inside.w.to(dtype)
-    if inside.keep is not None:
-        weight = torch.where(inside.keep, weight, 0.0)
-    if inside.bad is not None:
-        weight = torch.where(inside.bad, math.nan, weight)
-    blank = tuple(_blanked(a, weight != 0.0) for a in arrays)
-    nothing = ~(weight != 0.0).any()
-    there = Weights(
-        outside.w, (~nothing).expand(shape) if outside.keep is None else outside.keep & ~nothing, outside.bad
-    )
-    return blank, (weight,), there
-
-
-def _blanked(array: Any, keep: Tensor) -> Any:
-    if array is None:
-        return None
-    if array.shape == keep.shape:
-        return torch.where(keep, array, torch.zeros_like(array))
-    if array.dim() == keep.dim() + 1 and array.shape[:1] + array.shape[2:] == keep.shape:
-        return torch.where(keep.unsqueeze(1), array, torch.zeros_like(array))
-    return array
+def _weights(shape: tuple[int, ...], like: Tensor, sample_weight: Any, mask: Any) -> Weights:
+    weights = weights_of(torch.Size(shape), like, "the other arguments", sample_weight, mask)
+    if weights.bad is not None and is_known(weights.bad):
+        if bool(weights.bad.any()):
+            raise ValueError("sample_weight must be finite and at least 0")
+        weights = weights._replace(bad=None)
+    return weights
 
 
 def _checked(point: ArrayPoint) -> ArrayPoint:
     """Raise for values that are not legal, where they can be looked at; else make their terms NaN."""
     loss, weights = point.loss, point.weights
-    bad = weights.bad
     detached = tuple(a if a is None else a.detach() for a in (*point.arrays, *point.inner))
     for fault in point.formula.faults(point.xp, loss, *detached):
         if not (fault.index or loss.validate):
             continue
-        if is_known(fault.where) and (loss.validate or fault.where.is_cpu):
-            if bool(fault.where.any()):
-                raise fault_error(fault, _number(point, fault))
-            continue
-        bad = _also(bad, _by_term(point, fault))
+        if not is_known(fault.where) or not (loss.validate or fault.where.is_cpu):
+            weights = weights.also_bad(by_term(point.xp, loss, fault, point.shape))
+        elif bool(fault.where.any()):
+            array = point.arrays[loss.arguments.index(fault.argument)]
+            raise fault_error(replace(fault, where=fault.where.cpu()), array.detach().cpu().numpy())
     present = point.formula.present(point.xp, loss, *detached)
-    if present is not None:
-        weights = weights._replace(keep=present if weights.keep is None else weights.keep & present)
-    if weights.bad is not None and is_known(weights.bad) and bool(weights.bad.any()):
-        raise ValueError("sample_weight must be finite and at least 0")
-    return point._replace(weights=weights._replace(bad=bad))
-
-
-def _number(point: ArrayPoint, fault: Fault) -> Any:
-    return point.arrays[point.loss.arguments.index(fault.argument)].detach().cpu().numpy()
-
-
-def _by_term(point: ArrayPoint, fault: Fault) -> Tensor:
-    """Where terms have an illegal value: in any, where an argument belongs to no single term."""
-    where: Tensor = fault.where
-    axis = axis_of(point.loss, fault.argument, tuple(where.shape), point.shape)
-    if axis is None or not point.shape:
-        return where.any().expand(point.shape)
-    others = tuple(i for i in range(where.dim()) if not axis <= i < axis + len(point.shape))
-    return where.any(dim=others) if others else where
-
-
-def _also(bad: Tensor | None, more: Tensor) -> Tensor:
-    return more if bad is None else bad | more
+    return point._replace(weights=weights if present is None else weights.also_only(present))
 
 
 def terms_of(point: ArrayPoint) -> Tensor:

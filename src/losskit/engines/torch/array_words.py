@@ -204,7 +204,8 @@ def _array_words(dtype: torch.dtype, device: torch.device) -> SimpleNamespace:
         one_hot=one_hot, sigmoid=bind(scalar.sigmoid, vocabulary), softplus=bind(scalar.softplus, vocabulary),
         zeros=lambda shape, dtype=dtype: torch.zeros(shape, dtype=dtype, device=device),
         ones=lambda shape, dtype=dtype: torch.ones(shape, dtype=dtype, device=device),
-        full=lambda shape, value: torch.full(shape, value, dtype=dtype, device=device), eye=lambda n: torch.eye(n, dtype=dtype, device=device),
+        full=lambda shape, value: torch.full(shape, value, dtype=dtype, device=device),
+        eye=lambda n: torch.eye(n, dtype=dtype, device=device),
         float=dtype, wide=torch.float32 if device.type == "mps" else torch.float64, index=torch.int64,
         finfo_tiny=info.tiny, finfo_max=info.max, finfo_eps=info.eps,
     )  # fmt: skip

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from losskit.domain import PROBABILITY, Domain
+from losskit.engines.array_traced import Weights
 from losskit.engines.inputs import shape_error
 from losskit.engines.row_inputs import _axis, _by_index
 from losskit.engines.torch import array_composite, expansion, rows
 from losskit.engines.torch.arrays import ask
 from losskit.engines.torch.expansion import BoundTerm, bound
-from losskit.engines.torch.inputs import HALVES, Weights, beside, predictions, weights_of, working_dtype
+from losskit.engines.torch.inputs import HALVES, beside, predictions, weights_of, working_dtype
 from losskit.engines.torch.paths import is_known
 from losskit.engines.torch.reductions import reduced, weighed, weight_of
 from losskit.loss import LossFunction, WeightedSum

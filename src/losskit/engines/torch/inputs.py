@@ -1,11 +1,12 @@
 """Tensors in: what the verbs accept of them, and what it takes to work on them as torch operations."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from losskit.engines.array_traced import Weights
 from losskit.loss import LossFunction
 
 HALVES = (torch.float16, torch.bfloat16)
@@ -70,16 +71,6 @@ def working_dtype(y: Tensor | None, p: Tensor) -> torch.dtype:
     """float64 if any is, else float32: halves are computed and summed in float32."""
     double = p.dtype is torch.float64 or (y is not None and y.dtype is torch.float64)
     return torch.float64 if double else torch.float32
-
-
-class Weights(NamedTuple):
-    """What each term weighs, in the shape of the terms."""
-
-    w: Tensor | None
-    keep: Tensor | None
-    """Where terms count: the mask says yes and the weight is not 0; None where all do."""
-    bad: Tensor | None
-    """Where a term that counts can only be NaN: its weight is none, or what it weighs is out of its domain."""
 
 
 def weights_of(shape: torch.Size, p: Tensor, other: str, sample_weight: Any, mask: Any) -> Weights:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losskit.engines.torch.inputs import Weights
+from losskit.engines.array_traced import Weights
 
 
 def weighed(terms: Tensor, weights: Weights) -> Tensor:
