@@ -11,11 +11,13 @@ import numpy as np
 
 from losskit.errors import needs
 from losskit.loss import LossFunction
+from losskit.structures import ArrayLoss
 
 with needs("check"):
     import mpmath  # noqa: F401 - the exact values rest on it
 
 from losskit.laws import differences, inputs, numbers, objects, sets, traits  # noqa: F401 - each registers its laws
+from losskit.laws.array_subject import ArraySubject
 from losskit.laws.law import LAWS, SEVERITIES, Finding, Law, Outcome
 from losskit.laws.subject import Subject, show
 
@@ -153,6 +155,9 @@ def _subject(loss: LossFunction, seed: int) -> tuple[Subject, Finding | None]:
 
     A loss that declares no domain is tried on several; the one on which it works best counts.
     """
+    if isinstance(loss, ArrayLoss):
+        packed = ArraySubject(loss, seed)
+        return packed, _cannot(packed)
     subject = Subject(loss, seed)
     if subject.declared is not None:
         return subject, _cannot(subject)

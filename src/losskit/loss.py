@@ -301,6 +301,11 @@ class WeightedSum(SumOfLosses, ManyArguments):
 
     structure: ClassVar[str] = "sum"
 
+    @property
+    def not_separable(self) -> str | None:  # type: ignore[override]
+        """Why one of the losses is no sum over terms, where one is none."""
+        return next((loss.not_separable for _, loss in self.summands if loss.not_separable), None)
+
     def _ordered(self, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         """As the first loss takes them; a summand with other arguments says so itself."""
         first = self.summands[0][1]

@@ -16,11 +16,11 @@ REDUCTIONS = ("mean", "sum")
 
 
 def _separable(subject: Subject) -> str | None:
-    return type(subject.loss).not_separable
+    return subject.loss.not_separable
 
 
 def _mergeable(subject: Subject) -> str | None:
-    return type(subject.loss).not_separable or type(subject.loss).not_mergeable
+    return subject.loss.not_separable or subject.loss.not_mergeable
 
 
 def _batch(subject: Subject) -> Batch:

@@ -77,13 +77,21 @@ class Subject:
         """Whether the loss is made of rules, whose exact values are known."""
         return isinstance(self.loss, RuleLoss)
 
+    def arguments(self, batch: Batch) -> tuple[Any, ...]:
+        """What a batch is to the loss's verbs."""
+        y, p = batch
+        return y.copy(), p.copy()
+
+    def exchanged(self, batch: Batch) -> tuple[Any, ...]:
+        """The same with targets and predictions in each other's place."""
+        return batch[1], batch[0]
+
     def ask(self, verb: str, batch: Batch, loss: LossFunction | None = None, **options: Any) -> Any:
         """What a verb answers, on copies of the arrays: a loss that writes to its inputs spoils no other law."""
-        y, p = batch
         copies = {k: v.copy() if isinstance(v, np.ndarray) and k != "out" else v for k, v in options.items()}
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return getattr(loss or self.loss, verb)(y.copy(), p.copy(), **copies)
+            return getattr(loss or self.loss, verb)(*self.arguments(batch), **copies)
 
     def reduced(self, how: str) -> LossFunction | None:
         """The loss with another reduction; None where its constructor takes none."""
