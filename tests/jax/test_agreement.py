@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import losskit as lk
-from laws.cases import CASES, name_of, own
+from laws.cases import RULE_CASES, name_of, own
 from losskit.registry import Wanted
 from truth import grids
 from truth.textbook import ELEMENTWISE
@@ -25,7 +25,7 @@ NEAR_SUBNORMAL = 1024.0
 def one_for_each_rule_set():
     """Of every class one loss for each of its sets of rules."""
     kinds = {}
-    for cls, parameters in CASES:
+    for cls, parameters in RULE_CASES:
         loss = cls(**parameters)
         link = loss.form.link if loss.structure == "rows" else None
         kinds.setdefault((cls, link, tuple(t.rules.name for t in loss.terms)), (cls, parameters))
@@ -174,7 +174,7 @@ def agrees(cls, parameters, dtype):
 
 
 def test_the_whole_catalogue_is_here():
-    assert {p.values[0] for p in LOSSES} == {cls for cls, _ in CASES}
+    assert {p.values[0] for p in LOSSES} == {cls for cls, _ in RULE_CASES}
 
 
 VERBS = ("compute", "__call__", "derivative", "second_derivative")

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import losskit as lk
-from laws.cases import CASES, name_of
+from laws.cases import RULE_CASES, name_of
 
 
 def one_for_each_link():
     """Of every class one loss for each way its predictions are read."""
     kinds = {}
-    for cls, parameters in CASES:
+    for cls, parameters in RULE_CASES:
         loss = cls(**parameters)
         kinds.setdefault(
             (cls, getattr(loss, "from_logits", None), getattr(loss, "log_input", None)), (cls, parameters)
