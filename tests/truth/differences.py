@@ -79,11 +79,6 @@ def step(x: Mpf) -> Mpf:
     return (abs(x) if x else mpf(1)) * mpf(2) ** (-mp.prec // 4)
 
 
-def spread_of_value(slopes: Sequence[tuple[Mpf, Mpf]]) -> Mpf:
-    """sum |x df/dx|: by how many units the value moves when every number moves by one unit of its own."""
-    return sum((abs(x * g) for x, g in slopes), mpf(0))
-
-
 def spread_of_slope(
     definition: Terms, arguments: Sequence[Any], moving: Sequence[tuple[int, tuple[int, ...]]],
     which: int, index: tuple[int, ...], **parameters: Any,
@@ -91,17 +86,15 @@ def spread_of_slope(
     """The same of a derivative."""
     spread = mpf(0)
     nudge = mpf(2) ** -60
+
+    def moved(sign: int) -> Callable[[Mpf], Mpf]:
+        return lambda x: x * (1 + sign * nudge)
+
     for other, place in moving:
-        ends = [
-            slope(
-                definition,
-                with_entry(arguments, other, place, lambda x, s=s: x * (1 + s * nudge)),
-                which,
-                index,
-                **parameters,
-            )
-            for s in (1, -1)
-        ]
-        if ends[0] is not None and ends[1] is not None:
-            spread += abs(ends[0] - ends[1]) / (2 * nudge)
+        with mp.workprec(BITS[-1]):
+            ends = [with_entry(arguments, other, place, moved(sign)) for sign in (1, -1)]
+        up, down = (slope(definition, end, which, index, **parameters) for end in ends)
+        if up is not None and down is not None:
+            with mp.workprec(BITS[-1]):
+                spread += abs(up - down) / (2 * nudge)
     return spread

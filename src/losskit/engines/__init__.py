@@ -6,7 +6,7 @@ STRUCTURES = ("elementwise", "rows")
 """Structures of rules, with a module in the folder of each engine."""
 
 ARRAY_STRUCTURES = (
-    "columns", "lattice", "linear", "lists", "overlap", "pairs", "similarity", "transport",
+    "columns", "lattice", "linear", "lists", "overlap", "pairs", "similarity", "ssim", "transport", "variation",
 )  # fmt: skip
 """Structures of whole arrays: each has a formula, which NumPy, torch and JAX share, and a kernel."""
 

@@ -1,0 +1,110 @@
+"""What must hold of every loss of whole arrays on JAX arrays, eager and traced."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import losskit as lk
+from array_cases import CASES
+
+SOME = 12
+"""Entries of a second derivative that are looked at."""
+
+every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+def on_jax(arguments):
+    return tuple(None if a is None else jnp.asarray(a) for a in arguments)
+
+
+def of_moving(case, arguments):
+    """The loss as a function of its differentiable arguments, and these."""
+    places = case.moving(arguments)
+
+    def function(*moving):
+        full = list(arguments)
+        for i, x in zip(places, moving, strict=True):
+            full[i] = x
+        return case.loss(*full)
+
+    return function, [arguments[i] for i in places]
+
+
+def as_tuple(x):
+    return x if isinstance(x, tuple) else (x,)
+
+
+def close(got, expected, eps, units=64.0):
+    """Equal but for rounding, measured at the largest number there is."""
+    expected = np.asarray(expected)
+    assert np.shape(got) == expected.shape
+    scale = np.abs(expected).max(initial=np.finfo(np.float32).tiny)
+    assert np.abs(np.asarray(got, np.float64) - expected).max(initial=0.0) <= units * eps * scale, (
+        got,
+        expected,
+    )
+
+
+@every
+def test_float32_agrees_with_the_reference(case):
+    arguments = case.arguments(dtype=np.float32)
+    with lk.use_engine("numpy"):
+        value, derivative = case.loss.value_and_derivative(*arguments)
+    function, moving = of_moving(case, on_jax(arguments))
+    numbers = tuple(range(len(moving)))
+    got, slopes = jax.jit(jax.value_and_grad(function, numbers))(*moving)
+    eps = float(np.finfo(np.float32).eps)
+    close(got, value, eps)
+    for g, expected in zip(slopes, as_tuple(derivative), strict=True):
+        assert g.dtype == jnp.float32
+        close(g, expected, eps)
+
+
+@every
+def test_transforms(case):
+    eps = 1e-14
+    with jax.enable_x64(True):
+        arguments = on_jax(case.arguments())
+        function, moving = of_moving(case, arguments)
+        derivative = as_tuple(case.loss.derivative(*arguments))
+        second = as_tuple(case.loss.second_derivative(*arguments))
+        for i, expected in enumerate(derivative):
+            close(jax.grad(function, i)(*moving), expected, eps)
+            n = moving[i].size
+            rows = jnp.eye(n)[:SOME].reshape(-1, *moving[i].shape)
+            gradient = jax.grad(function, i)
+
+            def product(row, i=i, gradient=gradient):
+                return jax.jvp(lambda x: gradient(*moving[:i], x, *moving[i + 1 :]), (moving[i],), (row,))[1]
+
+            diagonal = jax.jit(jax.vmap(product))(rows).reshape(len(rows), n).diagonal()
+            np.testing.assert_allclose(
+                diagonal, second[i].ravel()[:SOME], rtol=1e-6, atol=1e-7 * (1 + np.abs(diagonal).max())
+            )
+        ones = [jnp.ones_like(x) for x in moving]
+        value, slope = jax.jvp(function, moving, ones)
+        close(value, case.loss(*case.arguments()), eps)
+        np.testing.assert_allclose(slope, sum(g.sum() for g in derivative), rtol=1e-9, atol=1e-12)
+
+
+@every
+def test_vmap(case):
+    batch = [on_jax(case.arguments(seed, dtype=np.float32)) for seed in range(2)]
+    stacked = [None if column[0] is None else jnp.stack(column) for column in zip(*batch, strict=True)]
+    axes = tuple(None if x is None else 0 for x in stacked)
+    values = jax.jit(jax.vmap(case.loss, axes))(*stacked)
+    close(values, [float(case.loss(*arguments)) for arguments in batch], float(np.finfo(np.float32).eps))
+
+
+@every
+def test_verbs(case):
+    arguments = case.arguments(dtype=np.float32)
+    loss = case.loss.replace(reduction="none")
+    with lk.use_engine("numpy"):
+        expected = loss(*arguments)
+    got = loss(*on_jax(arguments))
+    assert isinstance(got, jax.Array)
+    close(got, expected, float(np.finfo(np.float32).eps))
+    with pytest.raises(TypeError, match="out must be None"):
+        loss.derivative(*on_jax(arguments), out=np.zeros(3))

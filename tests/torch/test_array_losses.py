@@ -1,0 +1,210 @@
+"""What must hold of every loss of whole arrays on torch tensors, through kernels and as torch operations."""
+
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch.autograd import gradcheck, gradgradcheck
+
+import losskit.torch as nn_losses
+from array_cases import CASES
+from losskit.torch.array_module import ArrayModule, names_of
+
+SOME = 12
+"""Entries of a second derivative that are looked at."""
+
+every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+def tensors(case, dtype=torch.float64, seed=0):
+    """The arguments as tensors."""
+    made = (None if a is None else torch.from_numpy(np.array(a)) for a in case.arguments(seed))
+    return [t.to(dtype) if t is not None and t.is_floating_point() else t for t in made]
+
+
+def of_moving(case, arguments, loss=None):
+    """The loss as a function of its differentiable arguments, and these."""
+    places = case.moving(arguments)
+
+    def function(*moving):
+        full = list(arguments)
+        for i, x in zip(places, moving, strict=True):
+            full[i] = x
+        return (loss or case.loss)(*full)
+
+    return function, [arguments[i] for i in places]
+
+
+def close(got, expected, ulps=64.0):
+    """Equal but for rounding, measured at the largest number there is."""
+    unit = torch.finfo(expected.dtype).eps * expected.abs().max().clamp(min=torch.finfo(expected.dtype).tiny)
+    assert got.shape == expected.shape
+    assert (got - expected).abs().max() <= ulps * unit, (got, expected)
+
+
+def gradients(function, moving):
+    moving = [x.detach().requires_grad_() for x in moving]
+    return torch.autograd.grad(function(*moving), moving)
+
+
+@every
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_gradients(case, reduction):
+    function, moving = of_moving(case, tensors(case), case.loss.replace(reduction=reduction))
+    moving = [x.requires_grad_() for x in moving]
+    assert gradcheck(function, moving, fast_mode=True)  # along random directions: the entries are in the laws
+    assert gradgradcheck(function, moving, fast_mode=True)
+
+
+@every
+def test_transforms(case):
+    function, moving = of_moving(case, tensors(case))
+    truth = gradients(function, moving)
+    everything = tuple(range(len(moving)))
+    for got, expected in zip(torch.func.grad(function, everything)(*moving), truth, strict=True):
+        close(got, expected)
+    random = torch.Generator().manual_seed(1)
+    direction = tuple(torch.rand(x.shape, dtype=x.dtype, generator=random) for x in moving)
+    value, slope = torch.func.jvp(function, tuple(moving), direction)
+    close(value, function(*moving))
+    products = torch.cat([(g * d).reshape(-1) for g, d in zip(truth, direction, strict=True)])
+    assert abs(slope - products.sum()) <= 1e-13 * products.abs().sum()
+
+
+@every
+def test_vmap(case):
+    batch = [tensors(case, seed=seed) for seed in range(2)]
+    stacked = [None if column[0] is None else torch.stack(column) for column in zip(*batch, strict=True)]
+    axes = tuple(None if x is None else 0 for x in stacked)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        values = torch.vmap(case.loss, in_dims=axes)(*stacked)
+    close(values, torch.stack([case.loss(*arguments) for arguments in batch]))
+
+
+@every
+def test_second_derivatives(case):
+    arguments = tensors(case)
+    function, moving = of_moving(case, arguments)
+    second = case.loss.second_derivative(*arguments)
+    for i, diagonal in enumerate(second if isinstance(second, tuple) else (second,)):
+        n = moving[i].numel()
+        rows = torch.eye(n, dtype=torch.float64)[:SOME].reshape(-1, *moving[i].shape)
+        gradient = torch.func.grad(function, i)
+
+        def product(row, i=i, gradient=gradient):
+            return torch.func.jvp(lambda x: gradient(*moving[:i], x, *moving[i + 1 :]), (moving[i],), (row,))[
+                1
+            ]
+
+        hessian = torch.stack([product(row) for row in rows]).reshape(len(rows), n).diagonal()
+        diagonal = diagonal.reshape(-1)[:SOME]
+        torch.testing.assert_close(
+            diagonal.reshape(-1), hessian, rtol=1e-6, atol=1e-7 * float(1 + hessian.abs().max())
+        )
+
+
+@every
+def test_float32_agrees_on_both_paths(case):
+    arguments = tensors(case, torch.float32)
+    function, moving = of_moving(case, arguments)
+    close(torch.func.vjp(function, *moving)[0], function(*moving))
+    everything = tuple(range(len(moving)))
+    for got, expected in zip(
+        torch.func.grad(function, everything)(*moving), gradients(function, moving), strict=True
+    ):
+        close(got, expected)
+
+
+@every
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_halves(case, dtype):
+    loss = case.loss.replace(validate=False)  # a half's distribution does not sum to 1
+    arguments = tensors(case, dtype)
+    function, moving = of_moving(case, arguments, loss)
+    wide, moving_wide = of_moving(
+        case, [t.float() if t is not None and t.is_floating_point() else t for t in arguments], loss
+    )
+    assert function(*moving).dtype == torch.float32
+    close(function(*moving), wide(*moving_wide), 1.0)
+    for got, expected in zip(gradients(function, moving), gradients(wide, moving_wide), strict=True):
+        assert got.dtype == dtype
+        close(got, expected.to(dtype), 1.0)
+
+
+@every
+def test_backward_in_every_way(case):
+    function, moving = of_moving(case, tensors(case, torch.float32))
+    truth = gradients(function, moving)
+    moving = [x.detach().requires_grad_() for x in moving]
+    value = function(*moving)
+    value.backward(retain_graph=True)
+    value.backward()
+    for x, expected in zip(moving, truth, strict=True):
+        close(x.grad, 2.0 * expected, 4.0)
+    for got, expected in zip(torch.autograd.grad(3.0 * function(*moving), moving), truth, strict=True):
+        close(got, 3.0 * expected, 4.0)
+    recorded = torch.autograd.grad(function(*moving), moving, create_graph=True)
+    for got, expected in zip(recorded, truth, strict=True):
+        close(got, expected)
+    with torch.no_grad():
+        assert not function(*moving).requires_grad
+
+
+@every
+def test_layouts(case):
+    arguments = tensors(case)
+    apart = [None if t is None else torch.stack([t, t], -1)[..., 0] for t in arguments]
+    assert torch.equal(case.loss(*apart), case.loss(*arguments))
+    function, moving = of_moving(case, arguments)
+    strided, moving_apart = of_moving(case, apart)
+    for got, expected in zip(gradients(strided, moving_apart), gradients(function, moving), strict=True):
+        assert torch.equal(got, expected)
+
+
+def module_of(loss):
+    return getattr(nn_losses, type(loss).__name__)(**loss.parameters())
+
+
+def in_order(case, arguments):
+    """The arguments as a module takes them."""
+    ours = {"input": "y_pred", "target": "y_true"}
+    return [arguments[case.loss.arguments.index(ours.get(n, n))] for n in names_of(case.loss)]
+
+
+generated = pytest.mark.parametrize(
+    "case",
+    [c for c in CASES if issubclass(getattr(nn_losses, type(c.loss).__name__), ArrayModule)],
+    ids=lambda case: case.name,
+)
+
+
+@generated
+def test_modules(case):
+    module, arguments = module_of(case.loss), tensors(case, torch.float32)
+    value = module(*in_order(case, arguments))
+    assert torch.equal(value, case.loss(*arguments))
+    assert "reduction='mean'" in repr(module)
+    other = module_of(case.loss)
+    other.load_state_dict(module.state_dict())
+    for same in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module), other):
+        assert torch.equal(same(*in_order(case, arguments)), value)
+        assert repr(same) == repr(module)
+        assert same != module
+
+
+@generated
+def test_in_one_graph(case):
+    torch._dynamo.reset()
+    arguments = tensors(case, torch.float32)
+    module = module_of(case.loss)
+    function, moving = of_moving(case, arguments, lambda *full: module(*in_order(case, full)))
+    compiled = torch.compile(function, fullgraph=True, backend="eager", dynamic=False)
+    moving = [x.requires_grad_() for x in moving]
+    value = compiled(*moving)
+    close(value, function(*moving))
+    for got, expected in zip(torch.autograd.grad(value, moving), gradients(function, moving), strict=True):
+        close(got, expected)
