@@ -6,6 +6,7 @@ import pytest
 from losskit import (
     BinaryCrossEntropy,
     CustomRegressionLoss,
+    DiceLoss,
     FocalLoss,
     HuberLoss,
     LossFunction,
@@ -34,6 +35,7 @@ RARE_PROBABILITIES = np.array([0.9, 0.1, 0.8, 0.2, 0.3, 0.1, 0.2, 0.1, 0.1, 0.2]
         (HuberLoss(delta=1.0), Y, P, "0.0125"),
         (BinaryCrossEntropy(), LABELS, PROBABILITIES, "0.1643"),
         (FocalLoss(alpha=1.0, gamma=2.0), RARE, RARE_PROBABILITIES, "0.0073"),
+        (DiceLoss(), RARE, RARE_PROBABILITIES, "0.3200"),
         (WeightedCrossEntropy(class_weights=[1.0, 5.0]), RARE, RARE_PROBABILITIES, "0.3090"),
     ],
 )
@@ -57,6 +59,7 @@ def central_difference(loss, y, p):
         (MeanSquaredError(), Y, P),
         (HuberLoss(delta=0.15), Y, P),  # often given with the opposite sign
         (FocalLoss(), RARE, RARE_PROBABILITIES),  # wrong for y = 1 in the program
+        (DiceLoss(), RARE, RARE_PROBABILITIES),  # without the smoothing, and divided by n, in the program
         (WeightedCrossEntropy([1.0, 5.0]), RARE, RARE_PROBABILITIES),
         (CustomRegressionLoss(0.3), Y, P),
     ],
