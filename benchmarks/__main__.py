@@ -12,10 +12,27 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from benchmarks import elementwise, peers, report, rows, startup
+from benchmarks import (
+    columns,
+    elementwise,
+    lattice,
+    linear,
+    lists,
+    overlap,
+    pairs,
+    peers,
+    report,
+    rows,
+    similarity,
+    startup,
+    transport,
+)
 from benchmarks.harness import QUICK, Case, Outcome, Plan, compete
 
-STRUCTURES: dict[str, ModuleType] = {"elementwise": elementwise, "rows": rows}
+STRUCTURES: dict[str, ModuleType] = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (elementwise, rows, columns, pairs, lists, overlap, similarity, linear, lattice, transport)
+}
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -35,7 +52,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--sizes",
         type=_list,
         metavar="LIST",
-        help="such as 1e3,1e7,65536x1000; a size with x is rows x classes",
+        help="such as 1e3,1e7,65536x1000; each structure takes the sizes with as many axes as its own",
     )
     add(
         "--threads",
@@ -49,15 +66,14 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--json", type=Path, metavar="FILE", help="write every sample")
     add("--markdown", type=Path, metavar="FILE", help="write the README's table")
     arguments = parser.parse_args(argv)
-    names = [*STRUCTURES, *elementwise.SUBJECTS, "softmax_ce", "startup"]
+    losses = [case.loss for module in STRUCTURES.values() for case in module.cases(module.QUICK, 1)]
+    names = [*STRUCTURES, *dict.fromkeys(losses), "startup"]
     for name in arguments.only or ():
         if name not in names:
             parser.error(f"--only {name}: must be one of {', '.join(names)}")
     for size in arguments.sizes or ():
-        if not all(_positive(part) for part in size.split("x")) or size.count("x") > 1:
-            parser.error(
-                f"--sizes {size}: must be a number such as 1e5, or rows x classes such as 65536x1000"
-            )
+        if not all(_positive(part) for part in size.split("x")):
+            parser.error(f"--sizes {size}: must be numbers with x between them, such as 1e5 or 65536x1000")
     return arguments
 
 
@@ -82,9 +98,10 @@ def _positive(text: str) -> bool:
 def _cases(arguments: argparse.Namespace, threads: int) -> list[Case]:
     """The cases that the arguments ask for."""
     found: list[Case] = []
-    for name, module in STRUCTURES.items():
+    for module in STRUCTURES.values():
         if arguments.sizes:
-            sizes = tuple(s for s in arguments.sizes if ("x" in s) == (name == "rows"))
+            axes = {size.count("x") for size in module.SIZES}
+            sizes = tuple(s for s in arguments.sizes if s.count("x") in axes)
         else:
             sizes = module.QUICK if arguments.quick else module.SIZES
         found += module.cases(sizes, threads)

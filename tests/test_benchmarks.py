@@ -321,8 +321,8 @@ def test_sizes_of_the_other_structure_are_passed_over(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--only", "mze"], "must be one of elementwise, rows, mse"),
-        (["--sizes", "many"], "a number such as 1e5, or rows x classes"),
+        (["--only", "mze"], "must be one of elementwise, rows, columns"),
+        (["--sizes", "many"], "numbers with x between them"),
         (["--threads", "0"], "invalid"),
     ],
 )

@@ -34,7 +34,7 @@ LEVELS = [
     {"structures"},
     {"losses", "engines", "numerics", "labels"},
     {"catalogue", "laws", "checking", "torch", "jax"},
-    {"advisor", "plotting", "drawing"},
+    {"advisor", "plotting", "views", "drawing"},
     {"cli", "commands", "terminal", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

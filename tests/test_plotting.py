@@ -9,7 +9,8 @@ import pytest
 
 import losskit as lk
 from losskit.errors import InputError
-from losskit.plotting import VIEWS, plot, view_of
+from losskit.plotting import plot
+from losskit.views import VIEWS, view_of
 from losskit.structures import ResidualLoss
 
 

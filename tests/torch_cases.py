@@ -8,7 +8,7 @@ import torch
 
 import losskit.torch as nn_losses
 from losskit.domain import NON_NEGATIVE, PLUS_MINUS_ONE, PROBABILITY
-from losskit.structures import RowLoss
+from losskit.structures import ArrayLoss, RowLoss
 
 ROWS, CLASSES = 4, 3
 
@@ -60,6 +60,11 @@ def indices(dtype, random):
     return torch.randint(CLASSES, (ROWS,), generator=random)
 
 
+def lists(dtype, random):
+    """Class indices that end at the first -1."""
+    return torch.randint(-1, CLASSES, (ROWS, CLASSES), generator=random)
+
+
 def from_both(predictions, targets):
     """Inputs made of two generators."""
 
@@ -96,8 +101,20 @@ PARAMETERS = {
     ],
     "LabelSmoothingCrossEntropy": [{"from_logits": True}],
     "CategoricalFocalLoss": [{"from_logits": True}, {"alpha": (1.0, 0.5, 2.0)}],
+    "PoissonLoss": [{}, {"log_input": True, "full": True}],
+    "GammaLoss": [{}, {"log_input": True}],
+    "TweedieLoss": [{}, {"log_input": True}, {"power": 3.0}],
+    "NegativeBinomialLoss": [{}, {"log_input": True}],
     "KLDivergence": [{}, {"reverse": True}, {"log_input": True}, {"from_logits": True}],
     "SmoothL1Loss": [{"beta": 0.5}],
+    "PolyLoss": [{"from_logits": True}],
+    "GeneralizedCrossEntropy": [{"from_logits": True}, {"q": 1.0}],
+    "SymmetricCrossEntropy": [{"from_logits": True}, {}],
+    "LogitAdjustedLoss": [{"class_priors": (0.5, 0.25, 0.125)}],
+    "JensenShannonDivergence": [{}, {"log_input": True}, {"from_logits": True}],
+    "HellingerDistance": [{}, {"log_input": True}, {"from_logits": True}],
+    "RenyiDivergence": [{}, {"alpha": 2.0, "log_input": True}, {"alpha": 2.0, "from_logits": True}],
+    "TotalVariationDistance": [{}, {"from_logits": True}],
 }  # fmt: skip
 """Sets of parameters by class: those without a default, and those that change what inputs are."""
 
@@ -105,6 +122,8 @@ PARAMETERS = {
 def generated():
     """Cases of the modules that are made from the losses."""
     for cls in nn_losses.GENERATED:
+        if issubclass(cls.loss_class, ArrayLoss):  # tests/torch/test_array_losses.py
+            continue
         for parameters in PARAMETERS.get(cls.__name__, [{}]):
             inside = ",".join(f"{k}={v}" for k, v in parameters.items())
             yield Case(
@@ -141,6 +160,16 @@ def drop_ins():
     yield Case("CrossEntropyLoss(soft)", lambda: nn.CrossEntropyLoss(WEIGHTS), from_both(numbers, shares))
     yield Case("NLLLoss", lambda: nn.NLLLoss(WEIGHTS), from_both(logarithms, indices))
     yield Case("KLDivLoss", lambda: nn.KLDivLoss(reduction="batchmean"), from_both(logarithms, shares))
+    yield Case("PoissonNLLLoss", lambda: nn.PoissonNLLLoss(full=True), from_both(numbers, positive))
+    yield Case(
+        "PoissonNLLLoss(mean)", lambda: nn.PoissonNLLLoss(log_input=False), from_both(positive, positive)
+    )
+    yield Case("SoftMarginLoss", nn.SoftMarginLoss, from_both(numbers, signs))
+    yield Case("HingeEmbeddingLoss", nn.HingeEmbeddingLoss, from_both(numbers, signs))
+    yield Case("MultiLabelSoftMarginLoss", lambda: nn.MultiLabelSoftMarginLoss(WEIGHTS), logits)
+    yield Case("MultiMarginLoss", lambda: nn.MultiMarginLoss(weight=WEIGHTS), by_index)
+    yield Case("MultiMarginLoss(p=2)", lambda: nn.MultiMarginLoss(2, margin=0.5), by_index)
+    yield Case("MultiLabelMarginLoss", nn.MultiLabelMarginLoss, from_both(numbers, lists))
     yield Case("KLDivLoss(log)", lambda: nn.KLDivLoss(log_target=True), from_both(logarithms, logarithms))
 
 

@@ -27,13 +27,33 @@ if TYPE_CHECKING:
     from losskit.engines.numba.pool import get_num_threads as get_num_threads
     from losskit.engines.numba.pool import set_num_threads as set_num_threads
     from losskit.loss import LossFunction as LossFunction
+    from losskit.losses.adversarial import *
     from losskit.losses.binary import *
+    from losskit.losses.boundary import *
+    from losskit.losses.boxes import *
+    from losskit.losses.distillation import *
     from losskit.losses.divergence import *
+    from losskit.losses.divergence_kin import *
+    from losskit.losses.images import *
+    from losskit.losses.latent import *
+    from losskit.losses.lattice import *
+    from losskit.losses.likelihood import *
+    from losskit.losses.likelihood_scale import *
+    from losskit.losses.linear import *
+    from losskit.losses.lists import *
     from losskit.losses.margin import *
+    from losskit.losses.overlap import *
+    from losskit.losses.pairs import *
+    from losskit.losses.ranking import *
     from losskit.losses.relative import *
     from losskit.losses.residual import *
     from losskit.losses.robust import *
+    from losskit.losses.scores import *
+    from losskit.losses.similarity import *
     from losskit.losses.softmax import *
+    from losskit.losses.softmax_kin import *
+    from losskit.losses.transport import *
+    from losskit.losses.tweedie import *
     from losskit.numerics import clip_gradients as clip_gradients
     from losskit.numerics import log_sum_exp as log_sum_exp
     from losskit.numerics import stable_cross_entropy as stable_cross_entropy
@@ -43,10 +63,14 @@ if TYPE_CHECKING:
     from losskit.reduction import Parts as Parts
     from losskit.registry import use_engine as use_engine
     from losskit.rules import rule as rule
+    from losskit.structures import ArrayLoss as ArrayLoss
     from losskit.structures import ElementwiseLoss as ElementwiseLoss
     from losskit.structures import MarginLoss as MarginLoss
     from losskit.structures import ResidualLoss as ResidualLoss
     from losskit.structures import SoftmaxLoss as SoftmaxLoss
+    from losskit.structures.columns import ColumnLoss as ColumnLoss
+    from losskit.structures.overlap import OverlapLoss as OverlapLoss
+    from losskit.structures.pairs import PairLoss as PairLoss
 
 __version__ = "0.1.0"
 
@@ -63,7 +87,10 @@ _HOMES = {
     "reduction": ("Parts",),
     "registry": ("use_engine",),
     "rules": ("rule",),
-    "structures": ("ElementwiseLoss", "MarginLoss", "ResidualLoss", "SoftmaxLoss"),
+    "structures": ("ArrayLoss", "ElementwiseLoss", "MarginLoss", "ResidualLoss", "SoftmaxLoss"),
+    "structures.columns": ("ColumnLoss",),
+    "structures.overlap": ("OverlapLoss",),
+    "structures.pairs": ("PairLoss",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -73,11 +100,21 @@ def __getattr__(name: str) -> Any:
     if name in _HOME_OF:
         value = getattr(importlib.import_module(f"losskit.{_HOME_OF[name]}"), name)
     else:
-        value = None if name.startswith("_") else _loss_classes().get(name)
+        value = _loss_class(name) if name[:1].isupper() else None
         if value is None:
             raise AttributeError(f"module 'losskit' has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def _loss_class(name: str) -> Any:
+    """The loss that a class name, or an alias written like one, stands for: IoULoss is JaccardLoss, too."""
+    catalogue = importlib.import_module("losskit.catalogue")
+    try:
+        found = catalogue.find(name)
+    except catalogue.UnknownLoss:
+        return None
+    return found if found.__module__.startswith("losskit.losses.") else None
 
 
 def _loss_classes() -> dict[str, Any]:

@@ -45,6 +45,22 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Above:
+    """The open half-line (low, infinity)."""
+
+    low: float
+
+    def __str__(self) -> str:
+        return f"greater than {self.low:g}"
+
+    def outside(self, x: Any) -> Any:
+        return x <= self.low
+
+    def expression(self, x: str, literal: Callable[[float], str]) -> str:
+        return f"({x} <= {literal(self.low)})"
+
+
+@dataclass(frozen=True)
 class Labels:
     """Two labels, such as -1 and +1."""
 
@@ -78,4 +94,5 @@ class NonZero:
 
 PROBABILITY = Interval(0.0, 1.0)
 NON_NEGATIVE = Interval(low=0.0)
+POSITIVE = Above(0.0)
 PLUS_MINUS_ONE = Labels(-1.0, 1.0)

@@ -42,11 +42,19 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "residual": ("r",),  # r = p - y
     "margin": ("m",),  # m = y * p
     "pair": ("y", "p"),
+    "root_pair": ("y", "p"),  # of the classes of a row, whose sum's square root is the loss
+    "tilted_pair": ("y", "p"),  # whose tilted mean is: log of the target's mean of e^(tilt f), over tilt
     "nll": ("nll",),  # -log of the target's probability
     "mean_nll": ("nll",),  # its mean over all classes
     "log_sum_exp": ("lse",),  # log of the sum of the exponentials of a row of logits
 }
 """What a rule can be a function of: the name of the argument and how many scalars it is."""
+
+PAIRS = ("pair", "root_pair", "tilted_pair")
+"""The arguments of rules that compare the shares of all classes."""
+
+OUTER = ("root_pair", "tilted_pair")
+"""The arguments of rules of which the loss of a row is not the sum. A tilt is the first of their parameters."""
 
 
 @dataclass(frozen=True)

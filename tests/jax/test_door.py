@@ -43,6 +43,10 @@ CALLS = [
         for k in ({}, {"alpha": 0.25, "gamma": 1.5}, {"alpha": jnp.array([0.2, 0.5, 0.8])})
     ),
     ("hinge_loss", (Z, SIGNS), {}),
+    ("perceptron_loss", (Z, SIGNS), {}),
+    ("sparsemax_loss", (Z, HARD), {}),
+    ("sparsemax_loss", (Z, HARD.astype(int)), {}),
+    *(("poly_loss_cross_entropy", (Z, Y), k) for k in ({}, {"epsilon": -1.0}, {"axis": 0}, {"where": SOME})),
     *(("softmax_cross_entropy", (Z, Y), k) for k in BOTH),
     ("softmax_cross_entropy", (Z, 3 * HARD.astype(int)), {}),
     ("safe_softmax_cross_entropy", (Z, Y), {}),
@@ -91,7 +95,7 @@ def test_agrees_with_optax(name, arguments, options):
     np.testing.assert_allclose(gradient, expected, **close)
 
 
-@pytest.mark.parametrize("name", losses.__all__)
+@pytest.mark.parametrize("name", losses.OPTAX)
 def test_signatures_are_those_of_optax(name):
     def shape(function):
         parameters = inspect.signature(function).parameters.values()
@@ -135,6 +139,8 @@ def test_second_derivatives_and_kinks():
     assert float(jax.hessian(optax.huber_loss)(1.0)) == 0.25
     assert float(jax.grad(losses.hinge_loss)(1.0, 1.0)) == 0.0
     assert float(jax.grad(optax.hinge_loss)(1.0, 1.0)) == -0.5
+    assert float(jax.grad(losses.perceptron_loss)(0.0, 1.0)) == 0.0
+    assert float(jax.grad(optax.losses.perceptron_loss)(0.0, 1.0)) == -0.5
 
 
 @pytest.mark.parametrize("label", [-1, 3])

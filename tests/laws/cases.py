@@ -15,6 +15,7 @@ from typing import Any
 from losskit import catalogue
 from losskit.loss import LossFunction
 from losskit.parameters import Legal
+from losskit.structures import RuleLoss
 
 COMMON = {f.name for f in dataclasses.fields(LossFunction)}
 
@@ -38,6 +39,11 @@ MORE: dict[str, list[dict[str, Any]]] = {
         {"from_logits": True, "label_smoothing": 0.125}, {"from_logits": True, "pos_weight": 4.0},
         {"label_smoothing": 0.125, "pos_weight": 4.0},
     ],
+    "PoissonLoss": [{"log_input": True, "full": True}],
+    "TweedieLoss": [
+        {"power": q, "log_input": link} for q in (1.0, 1.125, 1.9375, 2.0, 3.0) for link in (False, True)
+    ],
+    "NegativeBinomialLoss": [{"dispersion": a, "log_input": True} for a in (2.0**-10, 0.75, 2.0**10)],
     "TukeyBiweightLoss": [{"scale": 1.0}],
     "CategoricalFocalLoss": [
         {"gamma": 0.5}, {"gamma": 0.0, "from_logits": True}, {"gamma": 0.5, "from_logits": True},
@@ -49,7 +55,30 @@ MORE: dict[str, list[dict[str, Any]]] = {
     ],
     "CategoricalCrossEntropy": [{"from_logits": True, "label_smoothing": 0.25, "class_weights": (0.5, 1.0, 2.0)}],
     "LabelSmoothingCrossEntropy": [{"smoothing": s, "from_logits": True} for s in (0.0, 0.25)],
+    "PolyLoss": [{"epsilon": -1.0, "from_logits": True}, {"epsilon": 2.0, "from_logits": True, "class_weights": (0.5, 0.0, 2.0)}],
+    "GeneralizedCrossEntropy": [{"q": q, "from_logits": True} for q in (0.0009765625, 0.75)],
+    "SymmetricCrossEntropy": [{"alpha": 1.0, "beta": 0.5, "log_zero": -8.0, "from_logits": True}],
+    "DiceLoss": [
+        {"from_logits": True, "per": "class"}, {"from_logits": True, "activation": "softmax"},
+        {"from_logits": True, "activation": "softmax", "squared": True, "per": "sample_class"},
+        {"class_weights": (0.5, 2.0), "per": "class"}, {"class_weights": (0.5, 2.0)},
+        {"ignore_index": 3, "per": "sample"}, {"ignore_index": -1, "from_logits": True, "activation": "softmax"},
+    ],
+    "LovaszLoss": [
+        {"per": "class", "from_logits": True, "activation": "softmax"}, {"ignore_index": 3},
+        {"class_weights": (0.5, 2.0), "per": "sample"},
+    ],
+    "BoundaryLoss": [{"from_logits": True, "activation": "softmax", "class_weights": (0.5, 2.0)}, {"ignore_index": 3}],
+    "MedicalImagingLoss": [{"spatial_dims": 1, "per": "class", "from_logits": True}, {"spatial_dims": 2, "ignore_index": 3}],
+    "GeneralizedDiceLoss": [{"from_logits": True, "activation": "softmax", "class_weights": (0.5, 2.0), "per": "sample"}],
+    "RenyiDivergence": [{"alpha": a, "from_logits": True} for a in (0.25, 2.0, 1024.0)],
+    "CategoricalHingeLoss": [{"kind": "weston_watkins", "squared": True, "margin": 0.5}],
+    "LogitAdjustedLoss": [
+        {"class_priors": (0.5, 0.25, 0.25)}, {"class_priors": (100.0, 1.0, 0.0625), "tau": 1.5, "class_weights": (0.5, 1.0, 2.0)},
+    ],
     "KLDivergence": [{"reverse": True, "from_logits": True}, {"reverse": True, "log_input": True}],
+    "MMDLoss": [{"bandwidth": (0.5, 2.0)}, {"kernel": "laplace", "bandwidth": (1.0,)}],
+    "SSIMLoss": [{"window": 3}, {"window": 3, "scales": 2}],
 }  # fmt: skip
 """Sets by class name: parameters without a default or whose interesting values lie inside."""
 
@@ -111,6 +140,9 @@ def own(loss: LossFunction) -> dict[str, Any]:
 
 CASES = [(cls, parameters) for cls in single_losses() for parameters in parameter_sets(cls)]
 """Every built-in loss with every set of parameters."""
+
+RULE_CASES = [case for case in CASES if issubclass(case[0], RuleLoss)]
+"""Those of losses made of rules; tests/array_cases.py has the others for the frameworks."""
 
 
 def name_of(cls: type[LossFunction], parameters: dict[str, Any]) -> str:

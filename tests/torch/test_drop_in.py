@@ -20,11 +20,14 @@ def both(name, *arguments, **options):
     return getattr(ours, name)(*arguments, **options), getattr(torch.nn, name)(*arguments, **options)
 
 
-def same(mine, theirs, p, *others, rtol=2e-6):
-    """Values and gradients, of both arguments where the target has one."""
+def same(mine, theirs, p, *others, rtol=2e-6, fixed=False):
+    """Values and gradients, of both arguments where the target has one (and is not ``fixed``)."""
     answers = []
     for module in (mine, theirs):
-        leaves = [x.detach().clone().requires_grad_(x.is_floating_point()) for x in (p, *others)]
+        leaves = [
+            x.detach().clone().requires_grad_(x is p or (x.is_floating_point() and not fixed))
+            for x in (p, *others)
+        ]
         value = module(*leaves)
         grads = torch.autograd.grad(value.sum(), [x for x in leaves if x.requires_grad], allow_unused=True)
         answers.append((value, grads))
@@ -104,6 +107,47 @@ def test_cross_entropy(shape, smoothing, weighted, reduction):
         same(*both("NLLLoss", weight, reduction=reduction, ignore_index=1), z, labels)
 
 
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "options", [{}, {"full": True}, {"log_input": False}, {"log_input": False, "full": True}]
+)
+def test_poisson(options, shape, reduction):
+    mine, theirs = both("PoissonNLLLoss", reduction=reduction, **options)
+    p, y = torch.randn(shape).abs() + 0.25, torch.rand(shape) * 5.0
+    if 0 in shape and reduction == "mean":
+        assert mine(p, y) == 0.0
+        return
+    same(mine, theirs, p, y)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("shape", [(5,), (4, 3), (2, 3, 4, 5)])
+@pytest.mark.parametrize("name", ["SoftMarginLoss", "HingeEmbeddingLoss"])
+def test_margins(name, shape, reduction):
+    mine, theirs = both(name, reduction=reduction)
+    p = torch.randn(shape)
+    same(mine, theirs, p, 2.0 * torch.randint(2, shape) - 1.0, fixed=True)
+    same(mine, theirs, p, torch.randint(3, shape) - 1.0, fixed=True)  # labels that are neither
+    if name == "HingeEmbeddingLoss":
+        same(*both(name, 0.25, reduction=reduction), p, torch.randint(3, shape) - 1)  # integers
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("rows", [(), (6,)])
+def test_margins_of_classes(rows, weighted, reduction):
+    weight = torch.tensor([1.0, 0.0, 2.5, 0.5]) if weighted else None
+    z = torch.randn(*rows, 4)
+    same(*both("MultiLabelSoftMarginLoss", weight, reduction=reduction), z, torch.rand(*rows, 4))
+    for p in (1, 2):
+        for margin in (1.0, 0.25):
+            pair = both("MultiMarginLoss", p=p, margin=margin, weight=weight, reduction=reduction)
+            same(*pair, z, torch.randint(4, rows) if rows else torch.tensor(2))
+    for lists in (torch.randint(-1, 4, (*rows, 4)), torch.full((*rows, 4), -1), torch.zeros(*rows, 4).long()):
+        same(*both("MultiLabelMarginLoss", reduction=reduction), z, lists)
+
+
 def test_deprecated_arguments():
     p, y = torch.randn(4), torch.randn(4)
     for arguments in ({"size_average": False}, {"reduce": False}, {"size_average": True, "reduce": True}):
@@ -155,6 +199,10 @@ def modules_of_torch():
                 yield pytest.param(info, dtype, id=f"{info.module_cls.__name__}-{dtype}")
 
 
+WITHOUT_SLOPE_IN_TARGET = ("SoftMarginLoss", "HingeEmbeddingLoss", "PoissonNLLLoss")
+"""Of torch: refused, none, and NaN for a count of 0."""
+
+
 @pytest.mark.parametrize(("info", "dtype"), list(modules_of_torch()))
 def test_torchs_own_inputs(info, dtype):
     cases = info.module_inputs_func(info, device="cpu", dtype=dtype, requires_grad=True, training=True)
@@ -164,7 +212,10 @@ def test_torchs_own_inputs(info, dtype):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             mine, theirs = both(info.module_cls.__name__, *construct.args, **construct.kwargs)
-            same(mine, theirs, *call.args, rtol=1e-5 if dtype == torch.float32 else 1e-12)
+            rtol = 1e-5 if dtype == torch.float32 else 1e-12
+            same(
+                mine, theirs, *call.args, rtol=rtol, fixed=info.module_cls.__name__ in WITHOUT_SLOPE_IN_TARGET
+            )
             if case.reference_fn is not None:
                 arguments = (x.detach() for x in call.args)
                 expected = case.reference_fn(theirs, *arguments)
@@ -242,6 +293,47 @@ def test_probabilities_at_the_ends():
     torch.testing.assert_close(mine(p, y), torch.full((2,), 87.33655))
     assert (gradient(theirs, p, y).abs() == 1e12).all()
     torch.testing.assert_close(gradient(mine, p, y), torch.tensor([-(2.0**126), 2.0**126]))
+
+
+def test_tails_of_the_soft_margin():
+    z, y = torch.tensor([20.0, 200.0]), torch.tensor([1.0, -1.0])
+    mine, theirs = both("SoftMarginLoss", reduction="none")
+    assert theirs(z, y)[1] == math.inf
+    torch.testing.assert_close(mine(z, y), torch.tensor([2.0611537e-09, 200.0]), rtol=1e-6, atol=0.0)
+
+
+def test_a_margin_that_is_just_enough():
+    """The subgradient of least size."""
+    p, y = torch.tensor([1.0]), torch.tensor([-1.0])
+    mine, theirs = both("HingeEmbeddingLoss")
+    assert gradient(theirs, p, y) == -1.0
+    assert gradient(mine, p, y) == 0.0
+
+
+def test_slope_in_a_count_of_zero():
+    y = torch.zeros(1, requires_grad=True)
+    mine, theirs = (torch.autograd.grad(m(torch.ones(1), y), y)[0] for m in both("PoissonNLLLoss", full=True))
+    assert torch.isnan(theirs)
+    assert mine == -1.0
+
+
+def test_targets_of_margins_out_of_range():
+    z = torch.zeros(2, 3)
+    for name, target in (
+        ("MultiMarginLoss", torch.tensor([0, 3])), ("MultiLabelMarginLoss", torch.tensor([[0, 3, -1], [1, -1, 7]]))
+    ):  # fmt: skip
+        mine = getattr(ours, name)(reduction="none")
+        with pytest.raises(IndexError, match=r"target must be in 0\.\.2, the classes of input; got 3"):
+            mine(z, target)
+        assert torch.isnan(torch.vmap(mine)(z, target)).tolist() == [
+            name == "MultiLabelMarginLoss", name == "MultiMarginLoss"
+        ]  # fmt: skip
+    with pytest.raises(
+        ValueError, match=r"target must have input's shape without its classes, \(2,\); got \(3,\)"
+    ):
+        ours.MultiMarginLoss()(z, torch.zeros(3).long())
+    with pytest.raises(TypeError, match=r"target must hold class indices, integers; got torch.float32"):
+        ours.MultiMarginLoss()(z, torch.zeros(2))
 
 
 def test_sums_are_kept_in_double_precision():

@@ -37,7 +37,7 @@ def test_gradients(case):
     assert gradgradcheck(lambda q: module(q, y), p)
     if case.soft:
         y.requires_grad_()
-        if "Hinge" in case.name:  # a label moved is no label
+        if set(y.unique().tolist()) <= {-1.0, 1.0}:  # a label moved is no label
             return
         assert gradcheck(module, (p, y))
         assert gradgradcheck(module, (p, y))

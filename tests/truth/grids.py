@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from .textbook import ELEMENTWISE, SIGNS, Textbook
 
 Array = NDArray[Any]
-DOMAINS = ("residual", "nonnegative", "nonzero", "probability", "logits", "margin", "divergence")
+DOMAINS = (
+    "residual", "nonnegative", "nonzero", "positive", "positive_mean", "log_mean", "positive_log_mean", "probability",
+    "logits", "margin", "divergence",
+)  # fmt: skip
 
 
 class Grid(NamedTuple):
@@ -34,11 +37,18 @@ def domain_of(book: Textbook | str, **params: Any) -> str:
         return "margin"
     if book.link == "both":
         return "logits" if params.get("from_logits") else "probability"
+    densities = params.get("power", 0.0) >= 2.0  # of Tweedie's family: a target of 0 is impossible
+    if params.get("log_input"):
+        return "positive_log_mean" if book.y_domain.without_zero or densities else "log_mean"
+    if densities:
+        return "positive"
     if book.y_domain.without_zero:
-        return "nonzero"
+        return "nonzero" if book.y_domain.low < 0 else "positive"
     if book.y_domain.high == 1:
         return "divergence"
-    return "nonnegative" if book.y_domain.low == 0 else "residual"
+    if book.y_domain.low < 0:
+        return "residual"
+    return "positive_mean" if book.p_domain.without_zero else "nonnegative"
 
 
 # --- ordinary inputs ----------------------------------------------------------------------------
@@ -72,6 +82,11 @@ def _ordinary_nonzero(random: np.random.Generator, size: int) -> tuple[Array, Ar
     return signs[0] * y, signs[1] * p
 
 
+def _ordinary_log_mean(random: np.random.Generator, size: int) -> tuple[Array, Array]:
+    y, p = _ordinary_nonnegative(random, size)
+    return y, np.log(p)
+
+
 def _soft_labels(random: np.random.Generator, size: int) -> Array:
     hard = random.integers(0, 2, size).astype(float)
     return np.where(random.uniform(size=size) < 0.6, hard, random.uniform(size=size))
@@ -94,6 +109,10 @@ _ORDINARY: dict[str, Callable[[np.random.Generator, int], tuple[Array, Array]]] 
     "residual": _ordinary_residual,
     "nonnegative": _ordinary_nonnegative,
     "nonzero": _ordinary_nonzero,
+    "positive": _ordinary_nonnegative,
+    "positive_mean": _ordinary_nonnegative,
+    "log_mean": _ordinary_log_mean,
+    "positive_log_mean": _ordinary_log_mean,
     "probability": _ordinary_probability,
     "logits": _ordinary_logits,
     "margin": _ordinary_margin,
@@ -182,6 +201,37 @@ def _extreme_nonzero(dtype: np.dtype[Any], sizes: Sequence[Any]) -> Iterable[tup
             yield from [(y, p), (-y, p), (y, -p)]
 
 
+def _extreme_positive(dtype: np.dtype[Any], sizes: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    return ((y, p) for y, p in _extreme_nonnegative(dtype, sizes) if y and p)
+
+
+def _extreme_positive_mean(dtype: np.dtype[Any], sizes: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    return ((y, p) for y, p in _extreme_nonnegative(dtype, sizes) if p)
+
+
+def _extreme_positive_log_mean(dtype: np.dtype[Any], sizes: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    info = np.finfo(dtype)
+    amounts = [
+        float(info.smallest_subnormal),
+        float(info.tiny),
+        1e-8,
+        0.1,
+        0.5,
+        1.0,
+        3.0,
+        7.0,
+        100.0,
+        1e4,
+        1e30,
+    ]
+    return product(amounts, logits(dtype))
+
+
+def _extreme_log_mean(dtype: np.dtype[Any], sizes: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    yield from product([0.0], logits(dtype))
+    yield from _extreme_positive_log_mean(dtype, sizes)
+
+
 def probabilities(dtype: Any) -> list[float]:
     """Probabilities at and beside 0, 1/2 and 1, with the floor and what lies below it."""
     info = np.finfo(dtype)
@@ -230,6 +280,10 @@ _EXTREME: dict[str, Callable[[np.dtype[Any], Sequence[Any]], Iterable[tuple[Any,
     "residual": _extreme_residual,
     "nonnegative": _extreme_nonnegative,
     "nonzero": _extreme_nonzero,
+    "positive": _extreme_positive,
+    "positive_mean": _extreme_positive_mean,
+    "log_mean": _extreme_log_mean,
+    "positive_log_mean": _extreme_positive_log_mean,
     "probability": _extreme_probability,
     "logits": _extreme_logits,
     "margin": _extreme_margin,

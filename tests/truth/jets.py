@@ -163,6 +163,20 @@ def log1p(x: Number) -> Number:
     return _log_from(x, log1p(x.c[0]), 1 + x.c[0])
 
 
+def log_gamma(x: Number) -> Number:
+    """log Γ(x) for x > 0, and its first two derivatives."""
+    if not isinstance(x, Jet):
+        return mp.loggamma(x)
+    value, *rest = x.c
+    if len(rest) > 2:
+        raise NotImplementedError("no third derivative")
+    digamma, trigamma = mp.digamma(value), mp.polygamma(1, value)
+    out = [mp.loggamma(value), *(digamma * c for c in rest)]
+    if len(rest) == 2:
+        out[2] += trigamma * rest[0] * rest[0] / 2
+    return Jet(out)
+
+
 def power(x: Number, exponent: Mpf) -> Number:
     """x ** exponent for x >= 0, with 0 ** 0 = 1; whole exponents as repeated products."""
     if exponent == int(exponent) and 0 <= exponent <= 8:

@@ -13,7 +13,7 @@ from typing import Any
 from mpmath import mp, mpf
 
 from .derivatives import EXACT, Answer, condition_number, derivatives_of, exact, limit, plain
-from .jets import Jet, Mpf, Number, SingularPoint, exp, floored, is_zero, leading, log, power
+from .jets import Jet, Mpf, Number, SingularPoint, exp, floored, is_zero, leading, log, power, sqrt
 
 Row = Sequence[Number]
 
@@ -23,6 +23,10 @@ class RowBook:
     """A row's loss as a textbook states it: `terms(target distribution, row, **parameters)`."""
 
     terms: Callable[..., tuple[Number, ...]]
+    kink: Callable[..., bool] | None = None
+    """Whether the slope jumps so near that rounding the row decides it."""
+    of_logarithms: bool = False
+    """Whether the problem is posed in -log p, also where p is given: its last digit is many of p's."""
 
     def value(self, target: Any, row: Sequence[Any], **params: Any) -> Mpf:
         """The loss at the precision now set; `row_value` finds the precision it needs."""
@@ -33,9 +37,11 @@ class RowBook:
 ROWS: dict[str, RowBook] = {}
 
 
-def _define(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _define(
+    name: str, kink: Callable[..., bool] | None = None, of_logarithms: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def register(terms: Callable[..., Any]) -> Callable[..., Any]:
-        ROWS[name] = RowBook(terms)
+        ROWS[name] = RowBook(terms, kink, of_logarithms)
         return terms
 
     return register
@@ -46,6 +52,29 @@ def distribution(target: Any, classes: int) -> tuple[Mpf, ...]:
     if hasattr(target, "__len__"):
         return tuple(exact(t) for t in target)
     return tuple(mpf(j == int(target)) for j in range(classes))
+
+
+def _meets_a_share(
+    target: Any, row: Sequence[Any], from_logits: bool = False, log_input: bool = False, **params: Any
+) -> bool:
+    """Whether a predicted share is the target's, but for rounding, where logarithms are predicted."""
+    if not (from_logits or log_input):
+        return False
+    entries = [exact(z) for z in row]
+    classes = _Logarithms(entries) if log_input else _Softmax(entries)
+    shares = ((t, classes.probability(j)) for j, t in enumerate(distribution(target, len(row))))
+    return any(0 < y < 1 and abs(p - y) <= 1e-6 * y for y, p in shares)
+
+
+def _is_at_the_tip(target: Any, row: Sequence[Any], **params: Any) -> bool:
+    """The same, or whether the squares of the distance are no numbers."""
+    top = max(float(z) for z in row)
+    squares = (target[j] if len(target) else 0.0 for j, z in enumerate(row) if float(z) < top)
+    return _meets_a_share(target, row, **params) or (
+        params.get("from_logits", False)
+        and not any(squares)
+        and min((top - float(z) for z in row if z < top), default=0.0) > 700
+    )
 
 
 def _sum(xs: Iterable[Number]) -> Number:
@@ -76,6 +105,8 @@ class _Softmax:
     def complement(self, j: int) -> Number:
         return _sum(e for k, e in enumerate(self.powers) if k != j) / self.total
 
+    likelihood = probability
+
     def cost(self, j: int) -> Number:
         if not leading(self.powers[j]):  # a logit of -inf: log of the quotient has no series
             return log(self.total) - self.row[j]
@@ -90,6 +121,9 @@ class _Given:
 
     def probability(self, j: int) -> Number:
         return self.row[j]
+
+    def likelihood(self, j: int) -> Number:
+        return floored(self.row[j], self.floor)
 
     def complement(self, j: int) -> Number:
         return 1 - floored(self.row[j], self.floor)
@@ -184,6 +218,179 @@ def _categorical_focal(
         for j, (y, a, w) in enumerate(zip(target, alphas, weights, strict=True))
         if not is_zero(y) and a and w
     )
+
+
+@_define("PolyLoss")
+def _poly(
+    target: Sequence[Number],
+    row: Row,
+    epsilon: Any = 2.0,
+    from_logits: bool = False,
+    class_weights: Sequence[Any] | None = None,
+    eps: Any = None,
+    floor: Any = 0.0,
+) -> tuple[Number, ...]:
+    """sum_j w_j y_j (-log p_j + epsilon (1 - p_j)). Leng et al. 2022, PolyLoss, eq. 6."""
+    classes = _classes(row, from_logits, floor, eps)
+    weights = class_weights or [1] * len(row)
+    shares = [(j, mpf(w) * y) for j, (y, w) in enumerate(zip(target, weights, strict=True)) if y and w]
+    costs = [share * classes.cost(j) for j, share in shares]
+    return (*costs, *(mpf(epsilon) * share * classes.complement(j) for j, share in shares))
+
+
+@_define("GeneralizedCrossEntropy", of_logarithms=True)
+def _generalized_cross_entropy(
+    target: Sequence[Number],
+    row: Row,
+    q: Any = 0.7,
+    from_logits: bool = False,
+    class_weights: Sequence[Any] | None = None,
+    eps: Any = None,
+    floor: Any = 0.0,
+) -> tuple[Number, ...]:
+    """sum_j w_j y_j (1 - p_j^q) / q. Zhang & Sabuncu 2018, eq. 6."""
+    classes = _classes(row, from_logits, floor, eps)
+    weights = class_weights or [1] * len(row)
+    return tuple(
+        mpf(w) * y * (1 - power(classes.likelihood(j), mpf(q))) / mpf(q)
+        for j, (y, w) in enumerate(zip(target, weights, strict=True))
+        if y and w
+    )
+
+
+@_define("SymmetricCrossEntropy")
+def _symmetric_cross_entropy(
+    target: Sequence[Number],
+    row: Row,
+    alpha: Any = 0.1,
+    beta: Any = 1.0,
+    log_zero: Any = -4.0,
+    from_logits: bool = False,
+    class_weights: None = None,
+    eps: Any = None,
+    floor: Any = 0.0,
+) -> tuple[Number, ...]:
+    """-alpha sum_j y_j log p_j - beta sum_j p_j log y_j, no log y_j below A. Wang et al. 2019, eq. 5."""
+    classes = _classes(row, from_logits, floor, eps)
+    logs = [max(log(y), mpf(log_zero)) for y in target]
+    costs = (mpf(alpha) * y * classes.cost(j) for j, y in enumerate(target) if y)
+    return (*costs, *(-mpf(beta) * classes.probability(j) * each for j, each in enumerate(logs)))
+
+
+@_define("LogitAdjustedLoss")
+def _logit_adjusted(
+    target: Sequence[Number],
+    row: Row,
+    class_priors: Sequence[Any] = (),
+    tau: Any = 1.0,
+    class_weights: Sequence[Any] | None = None,
+    from_logits: bool = True,
+) -> tuple[Number, ...]:
+    """-sum_j w_j y_j log(pi_j^tau e^z_j / sum_k pi_k^tau e^z_k). Menon et al. 2021, eq. 10."""
+    adjusted = [z + mpf(tau) * mp.log(mpf(prior)) for z, prior in zip(row, class_priors, strict=True)]
+    terms: tuple[Number, ...] = _cross_entropy(
+        target, adjusted, from_logits=True, class_weights=class_weights
+    )
+    return terms
+
+
+@_define("JensenShannonDivergence")
+def _jensen_shannon(
+    target: Sequence[Number],
+    row: Row,
+    from_logits: bool = False,
+    log_input: bool = False,
+    eps: Any = None,
+    floor: Any = 0.0,
+) -> tuple[Number, ...]:
+    """sum_j (y_j log(y_j / m_j) + p_j log(p_j / m_j)) / 2 with m the mean. Lin 1991, eq. 4.1."""
+    least = mpf(floor if eps is None else eps)
+    classes = _Logarithms(row) if log_input else _classes(row, from_logits, floor, eps)
+    terms: list[Number] = []
+    for j, y in enumerate(target):
+        p = classes.probability(j)
+        if from_logits or log_input:
+            terms += [] if is_zero(p) else [p * log(2 * p / (y + p)) / 2]
+            terms += [y * log(2 * y / (y + p)) / 2] if y else []
+        else:
+            terms += [_at_floor(lambda q, y=y: _js_of_class(y, q), p, least)]
+    return tuple(terms)
+
+
+def _js_of_class(y: Mpf, p: Number) -> Number:
+    own = p * log(2 * p / (y + p)) / 2 if leading(p) else p * 0
+    return own + y * log(2 * y / (y + p)) / 2 if y else own
+
+
+def _at_floor(f: Callable[[Number], Number], p: Number, floor: Mpf) -> Number:
+    """The value at p, and for its derivatives those at the floored p."""
+    value = f(leading(p))
+    if not isinstance(p, Jet):
+        return value
+    return Jet((value, *f(floored(p, floor)).c[1:]))
+
+
+@_define("TotalVariationDistance", _meets_a_share)
+def _total_variation(
+    target: Sequence[Number],
+    row: Row,
+    from_logits: bool = False,
+    log_input: bool = False,
+    eps: Any = None,
+    floor: Any = 0.0,
+) -> tuple[Number, ...]:
+    """sum_j |p_j - y_j| / 2. Levin, Peres & Wilmer 2009, proposition 4.2. At a kink the slope is 0."""
+    classes = _Logarithms(row) if log_input else _classes(row, from_logits, floor, eps)
+    terms: list[Number] = []
+    for j, y in enumerate(target):
+        p = classes.probability(j)
+        half = mp.sign(leading(p) - y) / 2
+        terms += [half * p, -half * y]
+    return tuple(terms)
+
+
+@_define("HellingerDistance", _is_at_the_tip)
+def _hellinger(
+    target: Sequence[Number],
+    row: Row,
+    from_logits: bool = False,
+    log_input: bool = False,
+    eps: Any = None,
+    floor: Any = 0.0,
+) -> tuple[Number, ...]:
+    """sqrt(sum_j (sqrt(p_j) - sqrt(y_j))^2 / 2). Le Cam & Yang 2000, section 3.2. At its tip the slope is 0."""
+    least = mpf(floor if eps is None else eps)
+    classes = _Logarithms(row) if log_input else _classes(row, from_logits, floor, eps)
+    shares = [(y, classes.probability(j)) for j, y in enumerate(target)]
+    if from_logits or log_input:
+        terms = [power(sqrt(p) - mp.sqrt(y), mpf(2)) / 2 for y, p in shares if not is_zero(p)]
+        terms += [y / 2 for y, p in shares if is_zero(p)]
+    else:
+        terms = [
+            _at_floor(lambda q, y=y: power(sqrt(q) - mp.sqrt(y), mpf(2)) / 2, p, least) for y, p in shares
+        ]
+    whole = _sum(terms)
+    return (sqrt(whole),) if leading(whole) else (mpf(0),)
+
+
+@_define("RenyiDivergence", of_logarithms=True)
+def _renyi(
+    target: Sequence[Number],
+    row: Row,
+    alpha: Any = 0.5,
+    from_logits: bool = False,
+    log_input: bool = False,
+    eps: Any = None,
+    floor: Any = 0.0,
+) -> tuple[Number, ...]:
+    """log(sum_j y_j^alpha p_j^(1-alpha)) / (alpha - 1). van Erven & Harremoes 2014, eq. 9; 1: Kullback-Leibler."""
+    a = mpf(alpha)
+    classes = _Logarithms(row) if log_input else _classes(row, from_logits, floor, eps)
+    shares = [(y, classes.cost(j)) for j, y in enumerate(target) if y]
+    if a == 1:
+        return tuple(y * (log(y) + cost) for y, cost in shares)
+    total = log(_sum(mp.power(y, a) * exp((a - 1) * cost) for y, cost in shares))
+    return (total + 1) / (a - 1), -1 / (a - 1)  # the logarithm of a sum near 1 is as exact as the sum
 
 
 @_define("KLDivergence")
@@ -343,23 +550,37 @@ def row_condition(
     """The condition of a row's value (index None) or derivative in one entry.
 
     Logits are judged by their distances to the largest, since only those matter and they are exact
-    or correctly rounded in floating point; all of them are stretched together, and one by one.
+    or correctly rounded in floating point; all of them are stretched together, and one by one. One
+    that is as large as the largest is moved by what a relative error of its probability means.
+    A digit of -log p, where the problem is posed in it, is -log p digits of p.
     """
     book = _find(book)
     weights, entries = distribution(target, len(row)), [exact(z) for z in row]
     params = _of_the_row(params)
-    top = max(entries) if params.get("from_logits") else mpf(0)
+    of_logits = bool(params.get("from_logits"))
+    top = max(entries) if of_logits else mpf(0)
     with mp.workprec(EXACT):
         distances = [z - top for z in entries]
 
+    def moved(distance: Mpf, stretch: Mpf, alone: bool) -> Mpf:
+        if not mp.isfinite(distance):
+            return distance
+        if of_logits and alone and not distance:
+            return top + stretch - 1
+        return top + distance * stretch
+
     def f(stretch: Mpf, only: int | None = None) -> Mpf:
-        moved = [
-            top + d * stretch if only in (None, j) and mp.isfinite(d) else top + d
+        row = [
+            moved(d, stretch if only in (None, j) else mpf(1), only is not None)
             for j, d in enumerate(distances)
         ]
-        return _derivatives(book, order, index, weights, moved, params)[0]
+        return _derivatives(book, order, index, weights, row, params)[0]
 
     with mp.workprec(EXACT):
-        alone = [j for j in telling_indices(target, row) if distances[j]]
+        alone = [j for j in telling_indices(target, row) if distances[j] or of_logits]
         each = [condition_number(lambda s, j=j: f(s, j), mpf(1)) for j in alone]
-        return max([condition_number(f, mpf(1)), *each])
+        logarithms = [mpf(1)]
+        if book.of_logarithms and not (of_logits or params.get("log_input")):
+            floor = mpf(params.get("eps") or params.get("floor") or 0)
+            logarithms = [-mp.log(max(z, floor)) for z in entries if max(z, floor)]
+        return max([condition_number(f, mpf(1)), *each, *logarithms])

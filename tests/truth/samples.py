@@ -38,6 +38,21 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("FocalLoss", {"from_logits": True, "gamma": 2.0}),
     ("HingeLoss", {}),
     ("SquaredHingeLoss", {}),
+    ("LogisticLoss", {}),
+    ("ExponentialLoss", {}),
+    ("PerceptronLoss", {}),
+    ("ModifiedHuberLoss", {}),
+    ("PoissonLoss", {"full": True}),
+    ("PoissonLoss", {"log_input": True}),
+    ("GammaLoss", {}),
+    ("GammaLoss", {"log_input": True}),
+    *(
+        ("TweedieLoss", {"power": q, "log_input": link})
+        for q in (1.0, 1.5, 2.0, 3.0)
+        for link in (False, True)
+    ),
+    ("NegativeBinomialLoss", {"dispersion": 0.5}),
+    ("NegativeBinomialLoss", {"log_input": True}),
     ("KLDivergence", {"floor": TINY}),
 ]
 

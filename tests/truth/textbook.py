@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from mpmath import mpf
 
-from .jets import Mpf, Number, exp, floored, is_zero, log, log1p, maximum, power, sqrt
+from .jets import Mpf, Number, exp, floored, is_zero, log, log1p, log_gamma, maximum, power, sqrt
 
 Terms = Callable[..., tuple[Number, ...]]
 INF = float("inf")
@@ -37,6 +37,7 @@ class Domain:
 REAL = Domain()
 UNIT = Domain(0, 1)
 NONNEGATIVE = Domain(0)
+POSITIVE = Domain(0, without_zero=True)
 NONZERO = Domain(without_zero=True)
 SIGNS = Domain(labels=(-1, 1))
 
@@ -80,7 +81,7 @@ class Textbook:
         return sum(self.terms(mpf(y), mpf(p), **params), mpf(0))
 
     def domain_of_p(self, params: dict[str, Any]) -> Domain:
-        return REAL if params.get("from_logits") else self.p_domain
+        return REAL if params.get("from_logits") or params.get("log_input") else self.p_domain
 
 
 ELEMENTWISE: dict[str, Textbook] = {}
@@ -358,6 +359,88 @@ def _hinge(y: Number, p: Number) -> tuple[Number, ...]:
 def _squared_hinge(y: Number, p: Number) -> tuple[Number, ...]:
     """max(0, 1 - y p)^2. Rosasco et al. 2004, Are loss functions all the same?, table 1."""
     return (power(maximum(1 - y * p, mpf(0)), mpf(2)),)
+
+
+@_define("LogisticLoss", coordinates="margin", y_domain=SIGNS)
+def _logistic(y: Number, p: Number) -> tuple[Number, ...]:
+    """log(1 + e^(-y p)). Hastie, Tibshirani, Friedman, table 12.1."""
+    return (log1p(exp(-(y * p))),)
+
+
+@_define("ExponentialLoss", coordinates="margin", y_domain=SIGNS)
+def _exponential(y: Number, p: Number) -> tuple[Number, ...]:
+    """e^(-y p). Hastie, Tibshirani, Friedman, eq. 10.8."""
+    return (exp(-(y * p)),)
+
+
+def _perceptron_kinks(y: Mpf, params: dict[str, Any]) -> list[Kink]:
+    return [Kink(mpf(0), mpf(0))]
+
+
+@_define("PerceptronLoss", coordinates="margin", kinks=_perceptron_kinks, y_domain=SIGNS)
+def _perceptron(y: Number, p: Number) -> tuple[Number, ...]:
+    """max(0, -y p). Bishop 2006, Pattern Recognition, eq. 4.54."""
+    return (maximum(-(y * p), mpf(0)),)
+
+
+def _margins_one(y: Mpf, params: dict[str, Any]) -> list[Mpf]:
+    return [1 / mpf(y), -1 / mpf(y)]
+
+
+@_define("ModifiedHuberLoss", coordinates="margin", second_kinks=_margins_one, y_domain=SIGNS)
+def _modified_huber(y: Number, p: Number) -> tuple[Number, ...]:
+    """max(0, 1 - y p)^2 from y p = -1 on, -4 y p below. Zhang 2004, Solving large scale linear prediction."""
+    m = y * p
+    return (power(maximum(1 - m, mpf(0)), mpf(2)) if m >= -1 else -4 * m,)
+
+
+def _mean_and_logarithm(p: Number, log_input: bool) -> tuple[Number, Cost]:
+    """A mean and a function that gives its logarithm, which need not exist where it is not asked for."""
+    return (exp(p), lambda: p) if log_input else (p, lambda: log(p))
+
+
+def _times(weight: Number, cost: Cost) -> tuple[Number, ...]:
+    """The term weight * cost; no weight, no term, so 0 log 0 = 0."""
+    return () if is_zero(weight) else (weight * cost(),)
+
+
+@_define("PoissonLoss", y_domain=NONNEGATIVE, p_domain=NONNEGATIVE)
+def _poisson(y: Number, p: Number, log_input: bool = False, full: bool = False) -> tuple[Number, ...]:
+    """p - y log p + log y!. McCullagh & Nelder 1989, Generalized Linear Models, section 6.2."""
+    mean, logarithm = _mean_and_logarithm(p, log_input)
+    constant = (log_gamma(1 + y),) if full else ()
+    return (mean, *_times(-y, logarithm), *constant)
+
+
+@_define("GammaLoss", y_domain=POSITIVE, p_domain=POSITIVE)
+def _gamma(y: Number, p: Number, log_input: bool = False) -> tuple[Number, ...]:
+    """-log of e^(-y/m) / m. McCullagh & Nelder 1989, section 8.2, with shape 1."""
+    mean, logarithm = _mean_and_logarithm(p, log_input)
+    return (y / mean, logarithm())
+
+
+_raised = power  # a parameter of the next loss has its name
+
+
+@_define("TweedieLoss", y_domain=NONNEGATIVE, p_domain=POSITIVE)
+def _tweedie(y: Number, p: Number, power: Any = 1.5, log_input: bool = False) -> tuple[Number, ...]:
+    """m^(2-q)/(2-q) - y m^(1-q)/(1-q), with its limits. Jorgensen 1987, Exponential dispersion models, section 4."""
+    q = mpf(power)
+    mean, logarithm = _mean_and_logarithm(p, log_input)
+    if q == 1:
+        return (mean, *_times(-y, logarithm))
+    slow, fast = (exp(e * p) if log_input else _raised(p, e) for e in (1 - q, 2 - q))
+    return (-y * slow / (1 - q), logarithm() if q == 2 else fast / (2 - q))
+
+
+@_define("NegativeBinomialLoss", y_domain=NONNEGATIVE, p_domain=NONNEGATIVE)
+def _negative_binomial(
+    y: Number, p: Number, dispersion: Any = 1.0, log_input: bool = False
+) -> tuple[Number, ...]:
+    """-log of (m/(1 + a m))^y (1 + a m)^(-1/a). Hilbe 2011, Negative Binomial Regression, ch. 8."""
+    a = mpf(dispersion)
+    mean, logarithm = _mean_and_logarithm(p, log_input)
+    return (*_times(y, lambda: log1p(a * mean) - logarithm()), log1p(a * mean) / a)
 
 
 @_define("KLDivergence", y_domain=UNIT, p_domain=UNIT)

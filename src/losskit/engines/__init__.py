@@ -6,7 +6,8 @@ STRUCTURES = ("elementwise", "rows")
 """Structures of rules, with a module in the folder of each engine."""
 
 ARRAY_STRUCTURES = (
-    "columns", "lattice", "linear", "lists", "overlap", "pairs", "similarity", "ssim", "transport", "variation",
+    "columns", "distillation", "gaps", "lattice", "linear", "lists", "overlap",
+    "pairs", "similarity", "ssim", "transport", "variation",
 )  # fmt: skip
 """Structures of whole arrays: each has a formula, which NumPy, torch and JAX share, and a kernel."""
 

@@ -32,7 +32,9 @@ def evaluate(
     with np.errstate(all="ignore"):
         check_faults(loss, x, formula.faults(xp, loss, *x.arrays, *x.inner))
         weights = _existing(formula, loss, x)
-        cotangent = weights * x.scale(loss.reduction)
+        scale = x.scale(loss.reduction)
+        # Without weights one number stands for all, which costs no memory.
+        cotangent = np.broadcast_to(np.float64(scale), x.terms()) if weights is None else weights * scale
         if upstream is not None:
             cotangent = cotangent * _of_terms(x, upstream)
         answer = Evaluation()
@@ -74,19 +76,22 @@ def _of_terms(x: ArrayInputs, numbers: Any) -> Array:
     return array if x.active is None else array.reshape(-1)[x.active]
 
 
-def _existing(formula: Formula, loss: ArrayLoss, x: ArrayInputs) -> Array:
-    """The weight of each term; of those that do not exist 0, and not counted."""
-    weights = x.weights()
+def _existing(formula: Formula, loss: ArrayLoss, x: ArrayInputs) -> Array | None:
+    """The weight of each term, of those that do not exist 0 and not counted; None where all weigh 1."""
     present = formula.present(xp, loss, *x.arrays, *x.inner) if x.count else None
     if present is None or present.all():
-        return weights
-    weights = np.where(present, weights, 0.0)
+        return None if x.w is None else x.weights()
+    weights = np.where(present, x.weights(), 0.0)
     x.weight, x.count = float(weights.sum()), int(np.count_nonzero(weights))
     return weights
 
 
-def _put_value(answer: Evaluation, loss: ArrayLoss, x: ArrayInputs, terms: Array, weights: Array) -> None:
-    weighed = np.where(weights != 0.0, weights * terms.astype(np.float64), 0.0)
+def _put_value(
+    answer: Evaluation, loss: ArrayLoss, x: ArrayInputs, terms: Array, weights: Array | None
+) -> None:
+    weighed = terms.astype(np.float64, copy=False)
+    if weights is not None:
+        weighed = np.where(weights != 0.0, weights * weighed, 0.0)
     parts = answer.parts = Parts(float(weighed.sum()), x.weight, x.count)
     if loss.reduction == "none":
         whole = weighed.astype(x.dtype)
@@ -149,7 +154,7 @@ def _differences(loss: ArrayLoss, x: ArrayInputs, cotangent: Array, k: int) -> A
     arrays = tuple(_wide(a) for a in x.arrays)
     base = arrays[number]
     assert base is not None
-    apart = type(loss).not_separable is None and x.axes[number] == 0 and loss.weighting == "terms"
+    apart = loss.not_separable is None and x.axes[number] == 0 and loss.weighting == "terms"
     rows = int(np.prod(x.terms())) if apart else 1
     flat = base.reshape(rows, -1)
     second = np.empty(flat.shape)

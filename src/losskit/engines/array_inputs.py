@@ -109,16 +109,15 @@ def as_indices(name: str, argument: Any) -> Array:
 
 
 def _ready(array: Array | None, is_index: bool, dtype: np.dtype[Any]) -> Array | None:
-    if array is None or is_index:
-        return array if array is None else np.ascontiguousarray(array)
-    return np.ascontiguousarray(array.astype(dtype, copy=False))
+    """Contiguous and of the dtype at work; not np.ascontiguousarray, which makes (1,) of ()."""
+    return None if array is None else np.asarray(array, array.dtype if is_index else dtype, order="C")
 
 
 def _add_inner(
     loss: ArrayLoss, x: ArrayInputs, shape: tuple[int, ...], sample_weight: Any, mask: Any
 ) -> None:
     """Weights of the elements, or the items that exist and a weight a term; what does not count is blanked."""
-    elements = loss.weighting == "elements"
+    elements = loss.weighting != "items"
     inside = Inputs(_NO_ARRAY, _NO_ARRAY, shape, x.dtype, None)
     add_weights(loss, inside, shape, sample_weight if elements else None, mask)
     if not elements:
@@ -131,7 +130,8 @@ def _add_inner(
     x.inner = (weight,)
     out = weight == 0.0
     if out.any():
-        x.arrays = tuple(_blanked(a, out) for a in x.arrays)
+        if loss.weighting != "points":
+            x.arrays = tuple(_blanked(a, out) for a in x.arrays)
         if out.all():
             x.count, x.weight = 0, 0.0
 

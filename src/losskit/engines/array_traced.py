@@ -71,7 +71,7 @@ def _blank(xp: Any, array: Any, axis: int | None, shape: tuple[int, ...], keep: 
 
 
 def without_elements(
-    xp: Any, arrays: Arrays, shape: tuple[int, ...], inside: Weights, outside: Weights
+    xp: Any, loss: ArrayLoss, arrays: Arrays, shape: tuple[int, ...], inside: Weights, outside: Weights
 ) -> tuple[Arrays, Arrays, Weights]:
     """The arguments with what does not count blanked, the weights inside of terms, and those of terms."""
     if inside.w is None and inside.keep is None:
@@ -82,7 +82,7 @@ def without_elements(
     if inside.bad is not None:
         weight = xp.where(inside.bad, xp.full_like(weight, float("nan")), weight)
     counts = weight != 0.0
-    blanked = tuple(_without(xp, a, counts) for a in arrays)
+    blanked = arrays if loss.weighting == "points" else tuple(_without(xp, a, counts) for a in arrays)
     something = xp.broadcast_to(xp.any(counts), shape)
     return blanked, (weight,), outside.also_only(something)
 

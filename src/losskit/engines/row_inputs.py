@@ -20,7 +20,7 @@ from losskit.engines.inputs import (
     index_text,
     working_dtype,
 )
-from losskit.rules import FromDtype
+from losskit.rules import FromDtype, Term
 from losskit.structures import RowForm, RowLoss
 
 _SMALLEST = {dtype: float(np.finfo(dtype).tiny) for dtype in _NATIVE}
@@ -39,7 +39,9 @@ class RowInputs(Inputs):
     rows: int = 0
     classes: int = 0
     axis: int = -1
+    terms: tuple[Term, ...] = ()
     class_weights: Array | None = None
+    shift: Array | None = None
     floor: float = 0.0
     ready: bool = False
     """Whether ``p`` (and ``y``) are contiguous and of the dtype at work."""
@@ -92,7 +94,8 @@ def row_inputs(loss: RowLoss, arguments: tuple[Any, ...], sample_weight: Any, ma
     rows = p.size // classes if classes else int(np.prod(shape))
     x = RowInputs(
         y, p, shape, working, p.dtype, weight=rows, count=rows, rows=rows, classes=classes, axis=axis,
-        class_weights=_class_weights(form, p.shape, classes),
+        terms=loss.terms_for(by_index), class_weights=_class_weights(form, p.shape, classes),
+        shift=_each_class("class_priors", form.shift, form, p.shape, classes),
         floor=_SMALLEST[working] if isinstance(form.floor, FromDtype) else form.floor,
     )  # fmt: skip
     if not last:
@@ -106,7 +109,7 @@ def row_inputs(loss: RowLoss, arguments: tuple[Any, ...], sample_weight: Any, ma
             _ignore(x, form.ignore_index)
     if rows and not classes:
         raise ValueError(f"{loss.arguments[1]} of shape {p.shape} has no classes on axis {form.axis}")
-    x.ready = last and p.dtype == working and p.flags.c_contiguous
+    x.ready = last and p.dtype == working and p.flags.c_contiguous and x.shift is None
     if x.ready and not by_index:
         x.ready = y.dtype == working and y.flags.c_contiguous
     return x
@@ -151,14 +154,20 @@ def _hint(
 
 
 def _class_weights(form: RowForm, shape: tuple[int, ...], classes: int) -> Array | None:
-    if form.class_weights is None:
+    return _each_class("class_weights", form.class_weights, form, shape, classes)
+
+
+def _each_class(
+    name: str, numbers: tuple[float, ...] | None, form: RowForm, shape: tuple[int, ...], classes: int
+) -> Array | None:
+    """Numbers that a loss has for each class, as an array."""
+    if numbers is None:
         return None
-    if len(form.class_weights) != classes:
+    if len(numbers) != classes:
         raise ValueError(
-            f"class_weights has {len(form.class_weights)} numbers, but y_pred of shape {shape} has "
-            f"{classes} classes on axis {form.axis}"
+            f"{name} has {len(numbers)} numbers, but y_pred of shape {shape} has {classes} classes on axis {form.axis}"
         )
-    return np.array(form.class_weights)
+    return np.array(numbers)
 
 
 def _labels(loss: RowLoss, x: RowInputs, y: Array) -> Array:

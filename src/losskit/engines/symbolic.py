@@ -42,6 +42,20 @@ class _Softplus(sympy.Function):
         return _Sigmoid(self.args[0])
 
 
+class _Lgamma(sympy.Function):
+    def fdiff(self, argindex: int = 1) -> Any:
+        return _Digamma(self.args[0])
+
+
+class _LogFactorial(sympy.Function):
+    def fdiff(self, argindex: int = 1) -> Any:
+        return _Digamma(1 + self.args[0])
+
+
+class _Digamma(sympy.Function):
+    """Its derivative is no word: nothing knows how to print it."""
+
+
 def _where(condition: Any, a: Any, b: Any) -> Any:
     return sympy.Piecewise((a, condition), (b, True))
 
@@ -53,6 +67,7 @@ SYMBOLS: Mapping[str, Any] = {
     "maximum": lambda a, b: _where(a > b, a, b),
     "minimum": lambda a, b: _where(a < b, a, b),
     "sigmoid": _Sigmoid, "softplus": _Softplus, "scaled": lambda a, x: a * x,
+    "lgamma": _Lgamma, "log_factorial": _LogFactorial, "digamma": _Digamma,
 }  # fmt: skip
 """The vocabulary on SymPy's expressions."""
 
@@ -64,6 +79,7 @@ DIGITS: Mapping[str, Any] = {
     "minimum": lambda a, b: a + b if a != a or b != b else min(a, b),
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
     "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
+    "lgamma": mpmath.loggamma, "log_factorial": lambda x: mpmath.loggamma(1 + x), "digamma": mpmath.digamma,
 }  # fmt: skip
 """The vocabulary on mpmath's numbers: any precision that ``mpmath.workdps`` sets."""
 
@@ -76,6 +92,9 @@ class _Printer(StrPrinter):
         "_Expm1": "expm1",
         "_Sigmoid": "sigmoid",
         "_Softplus": "softplus",
+        "_Lgamma": "lgamma",
+        "_LogFactorial": "log_factorial",
+        "_Digamma": "digamma",
         "Abs": "abs",
     }
 

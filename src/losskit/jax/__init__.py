@@ -23,22 +23,29 @@ import jax.numpy as jnp
 from losskit.engines.jax.derivatives import Numbers, elementwise
 from losskit.engines.jax.inputs import working_dtype
 from losskit.engines.jax.words import largest
+from losskit.jax.features import perceptual_loss, style_loss
+from losskit.jax.lattice import ctc_loss as ctc_loss
+from losskit.jax.penalties import gradient_penalty, r1_penalty
 from losskit.jax.rules import Focal, Generalized, OfLogTargets
 from losskit.jax.shapes import Array, ArrayLike, Axis, integers, kept, number_of, rows_of
 from losskit.loss import LossFunction
 from losskit.losses.binary import BinaryCrossEntropy
 from losskit.losses.divergence import KLDivergence
-from losskit.losses.margin import HingeLoss
+from losskit.losses.margin import HingeLoss, ModifiedHuberLoss, PerceptronLoss
 from losskit.losses.residual import HuberLoss, LogCoshLoss, MeanSquaredError
 from losskit.losses.softmax import CategoricalCrossEntropy, SparseCategoricalCrossEntropy
+from losskit.losses.softmax_kin import PolyLoss
 from losskit.rules import RuleSet, Term
 
-__all__ = (
-    "convex_kl_divergence", "generalized_kl_divergence", "hinge_loss", "huber_loss", "kl_divergence",
-    "kl_divergence_with_log_targets", "l2_loss", "log_cosh", "safe_softmax_cross_entropy",
-    "sigmoid_binary_cross_entropy", "sigmoid_focal_loss", "smooth_labels", "softmax_cross_entropy",
-    "softmax_cross_entropy_with_integer_labels", "squared_error",
+OPTAX = (
+    "ctc_loss", "convex_kl_divergence", "generalized_kl_divergence", "hinge_loss", "huber_loss", "kl_divergence",
+    "kl_divergence_with_log_targets", "l2_loss", "log_cosh", "perceptron_loss", "poly_loss_cross_entropy",
+    "safe_softmax_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_focal_loss", "smooth_labels",
+    "softmax_cross_entropy", "softmax_cross_entropy_with_integer_labels", "sparsemax_loss", "squared_error",
 )  # fmt: skip
+"""The functions with optax's names, signatures and meaning."""
+
+__all__ = (*OPTAX, "gradient_penalty", "perceptual_loss", "r1_penalty", "style_loss")  # pyright: ignore
 
 _UNREDUCED: dict[str, Any] = {"reduction": "none", "validate": False}
 _SQUARED = MeanSquaredError(**_UNREDUCED)
@@ -46,8 +53,11 @@ _HALF_SQUARED = 0.5 * _SQUARED
 _HUBER = HuberLoss(**_UNREDUCED)
 _LOG_COSH = LogCoshLoss(**_UNREDUCED)
 _HINGE = HingeLoss(**_UNREDUCED)
+_PERCEPTRON = PerceptronLoss(**_UNREDUCED)
+_SPARSEMAX = 0.25 * ModifiedHuberLoss(**_UNREDUCED)
 _BINARY = BinaryCrossEntropy(from_logits=True, **_UNREDUCED)
 _SOFTMAX = CategoricalCrossEntropy(from_logits=True, **_UNREDUCED)
+_POLY = PolyLoss(from_logits=True, **_UNREDUCED)
 _SPARSE = SparseCategoricalCrossEntropy(from_logits=True, **_UNREDUCED)
 _KL = KLDivergence(log_input=True, **_UNREDUCED)
 
@@ -92,6 +102,26 @@ def _by_rules(
 def _compiled(term: Term, y: Array, p: Array) -> Array:
     dtype = working_dtype(y, p)
     return elementwise((term,), Numbers(dtype, largest(dtype)), y.astype(dtype), p.astype(dtype))
+
+
+def _known(name: str, value: ArrayLike) -> float:
+    number = number_of(value)
+    if number is None:
+        raise TypeError(
+            f"{name} must be a number that is known when tracing, got an array; bind it with functools.partial"
+        )
+    return number
+
+
+def _of_rows(
+    loss: LossFunction, logits: ArrayLike, labels: ArrayLike, axis: Axis, where: ArrayLike | None
+) -> Array:
+    """A loss of rows of logits and their distributions."""
+    z, y, axes = rows_of(logits, labels, axis)
+    keep, rows = kept(where, jnp.shape(logits), axes)
+    if keep is not None:
+        z, y = jnp.where(keep, z, -jnp.inf), jnp.where(keep, y, 0)
+    return _asked(loss, y, z, rows)
 
 
 def _summed(
@@ -153,12 +183,7 @@ def sigmoid_focal_loss(
     ``alpha`` weighs class 1 and 1 - alpha class 0; it may be an array. ``gamma`` is a number.
     ``losskit.FocalLoss`` differs for soft labels: it mixes the two classes' losses.
     """
-    number = number_of(gamma)
-    if number is None:
-        raise TypeError(
-            "gamma must be a number that is known when tracing, got an array; bind it with functools.partial"
-        )
-    loss = _by_rules(Focal.rules, (number,), logits, labels)
+    loss = _by_rules(Focal.rules, (_known("gamma", gamma),), logits, labels)
     if alpha is None:
         return loss
     y, a = jnp.asarray(labels).astype(loss.dtype), jnp.asarray(alpha).astype(loss.dtype)
@@ -173,6 +198,19 @@ def hinge_loss(predictor_outputs: ArrayLike, targets: ArrayLike) -> Array:
     return _each(_HINGE, predictor_outputs, targets)
 
 
+def perceptron_loss(predictor_outputs: ArrayLike, targets: ArrayLike) -> Array:
+    """max(0, -m) of the margin m = predictor_outputs * targets, with targets -1 and +1.
+
+    The derivative at m = 0 is 0, where optax's is half of what it is below.
+    """
+    return _each(_PERCEPTRON, predictor_outputs, targets)
+
+
+def sparsemax_loss(logits: ArrayLike, labels: ArrayLike) -> Array:
+    """The binary sparsemax loss, with labels 0 and 1: a quarter of the modified Huber loss."""
+    return _each(_SPARSEMAX, logits, jnp.where(jnp.asarray(labels) != 0, 1, -1))
+
+
 # ---- classes --------------------------------------------------------------------------------------------------------
 
 
@@ -184,14 +222,22 @@ def softmax_cross_entropy(
     ``where`` has the shape of the logits, and classes that it excludes have no probability; or that
     of the rows. A row of which nothing is left is 0. A logit of -inf is fine where the label is 0.
     """
-    z, y, axes = rows_of(logits, labels, axis)
-    keep, rows = kept(where, jnp.shape(logits), axes)
-    if keep is not None:
-        z, y = jnp.where(keep, z, -jnp.inf), jnp.where(keep, y, 0)
-    return _asked(_SOFTMAX, y, z, rows)
+    return _of_rows(_SOFTMAX, logits, labels, axis, where)
 
 
 safe_softmax_cross_entropy = softmax_cross_entropy
+
+
+def poly_loss_cross_entropy(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    epsilon: ArrayLike = 2.0,
+    axis: Axis = -1,
+    where: ArrayLike | None = None,
+) -> Array:
+    """``softmax_cross_entropy`` plus epsilon Σ y (1 - softmax(logits)); ``epsilon`` is a number of at least -1."""
+    return _of_rows(_POLY.replace(epsilon=_known("epsilon", epsilon)), logits, labels, axis, where)
 
 
 def softmax_cross_entropy_with_integer_labels(

@@ -68,7 +68,8 @@ def gram_matrix(x: Any) -> Array:
     if x.ndim < 3:
         raise ValueError(f"activations must have shape (n, ..., channels), got {x.shape}")
     flat = x.reshape(x.shape[0], -1, x.shape[-1])
-    return jnp.einsum("npc,npd->ncd", flat, flat) / (flat.shape[1] * flat.shape[2])
+    products: Array = jnp.einsum("npc,npd->ncd", flat, flat) / (flat.shape[1] * flat.shape[2])
+    return products
 
 
 def load_weights(path: str | Path) -> dict[str, Array]:

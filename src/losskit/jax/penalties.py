@@ -55,7 +55,8 @@ def r1_penalty(critic: Critic, real: Any) -> Array:
 
 
 def _gradient(critic: Critic, x: Array) -> Array:
-    return jax.grad(lambda x: jnp.sum(critic(x)))(x)
+    gradient: Array = jax.grad(lambda x: jnp.sum(critic(x)))(x)
+    return gradient
 
 
 def _lengths(gradient: Array) -> Array:

@@ -59,7 +59,9 @@ class PackedArrays:
         """The differentiable arguments of the examples that vary with the terms."""
         example = self.examples[-1]
         numbers = (self.loss.arguments.index(name) for name in self.loss.differentiable)
-        return tuple(i for i in numbers if example[i] is not None and (not self.apart or self.axis(i) is not None))
+        return tuple(
+            i for i in numbers if example[i] is not None and (not self.apart or self.axis(i) is not None)
+        )
 
     def axis(self, number: int) -> int | None:
         """Where an argument's axis of the terms is."""
@@ -92,7 +94,9 @@ class PackedArrays:
                 axis = self.axis(i) or 0
                 shape = (len(p), *like.shape[:axis], *like.shape[axis + 1 :])
                 width = int(np.prod(shape[1:]))
-                arguments[i] = np.ascontiguousarray(np.moveaxis(p[:, at : at + width].reshape(shape), 0, axis))
+                arguments[i] = np.ascontiguousarray(
+                    np.moveaxis(p[:, at : at + width].reshape(shape), 0, axis)
+                )
             else:
                 width = like.size
                 arguments[i] = p[at : at + width].reshape(like.shape)
@@ -110,7 +114,7 @@ class ArraySubject(Subject):
         self.declared = self.inputs = PackedArrays(loss)  # type: ignore[assignment]
 
     @property
-    def exact(self) -> dict[str, Any]:  # type: ignore[override]
+    def exact(self) -> dict[str, Any]:
         """Empty: exact values are known of rules only."""
         return {}
 

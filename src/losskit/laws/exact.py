@@ -242,6 +242,8 @@ class ExactRows(ExactLoss):
     def at(self, point: Point) -> Number:
         y, p = point
         weights = self.form.class_weights or (1.0,) * len(p)
+        if self.form.shift is not None:
+            p = tuple(z + mpf(s) for z, s in zip(p, self.form.shift, strict=True))
         total = sum((WORDS["exp"](z) for z in p), mpf(0)) if self.form.link == "softmax" else None
         if total is not None:
             nll = [WORDS["log"](total) - z for z in p]
@@ -262,8 +264,13 @@ class ExactRows(ExactLoss):
                     parts = [value(mean, *numbers)]
                 case "log_sum_exp":
                     parts = [value(WORDS["log"](total), *numbers)]
-                case _:
+                case "tilted_pair":
+                    shares = [(t, value(t, x, *numbers)) for t, x in zip(y, predictions, strict=True) if t]
+                    mean = sum((t * WORDS["exp"](numbers[0] * r) for t, r in shares), 1 - sum(y, mpf(0)))
+                    parts = [WORDS["log"](mean) / numbers[0]]
+                case kind:
                     parts = [value(t, x, *numbers) for t, x in zip(y, predictions, strict=True)]
+                    parts = [WORDS["sqrt"](sum(parts, mpf(0)))] if kind == "root_pair" else parts
             answer += coefficient * sum(parts, mpf(0))
         return answer
 

@@ -217,7 +217,7 @@ def of_loss(loss: LossFunction) -> Inputs | None:
             thresholds=tuple(v for v in _numbers_in(loss) if 1e-6 < v < 1e6),
         )
     if isinstance(loss, RowLoss):
-        weights = loss.form.class_weights
+        weights = loss.form.class_weights or loss.form.shift
         kind = {"softmax": "logits", "probability": "probabilities"}.get(loss.form.link, "log-probabilities")
         target = "class indices" if loss.form.target == "index" else "distributions"
         return RowsOf(

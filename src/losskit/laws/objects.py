@@ -128,7 +128,7 @@ def inputs_untouched(subject: Subject) -> Iterator[Finding]:
                     yield Finding(
                         "error",
                         f"{verb} writes to its input: {name}[{i}] was {show(then.flat[i])}, and then {show(now.flat[i])}",
-                        *before, now.flat[i], then.flat[i],
+                        before[0], before[-1], now.flat[i], then.flat[i],
                     )  # fmt: skip
                     return
             if not subject.is_of_rules:  # kernels take them all alike: the engines' own tests say so

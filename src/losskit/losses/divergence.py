@@ -1,6 +1,6 @@
 """Divergences between a target distribution and a predicted one, a row of class shares each."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from losskit.about import CONVEX, SMOOTH, About
 from losskit.domain import PROBABILITY
@@ -13,7 +13,8 @@ from losskit.structures import RowForm, RowLoss
 def log_ratio(a, b):
     """log(a / b), exact where a is almost b: the difference is, the ratio is not."""
     near = (a > 0.5 * b) & (a < 2.0 * b)
-    return where(near, log1p((a - b) / b), log(a / b))
+    c, d = where(near, a, 1.0), where(near, b, 1.0)  # the branch not taken must have a derivative, too
+    return where(near, log1p((c - d) / d), log(a / b))
 
 
 class Forward(Rules):
@@ -102,7 +103,46 @@ class ReverseOfLogarithm(Rules):
         return share_of_log_ratio(y, p, 2.0)
 
 
-class KLDivergence(RowLoss):
+class Divergence(RowLoss):
+    """Between a target distribution and a predicted one, on the same classes. Abstract."""
+
+    log_input: bool = parameter(
+        default=False, kw_only=True, doc="predictions are logarithms of probabilities"
+    )
+    from_logits: bool = parameter(
+        default=False, kw_only=True, doc="predictions are logits, to be put through a softmax"
+    )
+    eps: float | None = parameter(
+        default=None, kw_only=True, optional=True, above=0, below=1,
+        doc="floor of a predicted probability, the smallest normal number where None",
+    )  # fmt: skip
+
+    def check_parameters(self) -> None:
+        if self.log_input and self.from_logits:
+            raise ValueError("log_input and from_logits exclude each other: pass only one of them")
+
+    def row_form(self) -> RowForm:
+        link = "softmax" if self.from_logits else "log_probability" if self.log_input else "probability"
+        return RowForm(link=link, target="distribution", axis=self.axis)
+
+    def term_of(
+        self, of_probability: type[Rules], of_logarithm: type[Rules], of_softmax: type[Rules] | None = None
+    ) -> Term:
+        """The rules for predictions as they are read, with the parameters that they take.
+
+        The probabilities of a softmax sum to 1, so that a multiple of p may be taken off its rules'
+        slopes: best the one that leaves none where the target has no share.
+        """
+        logarithms = of_softmax if of_softmax is not None and self.from_logits else of_logarithm
+        rules = logarithms if self.from_logits or self.log_input else of_probability
+        return term_of(rules.rules, self.parameters_of_rules())
+
+    def parameters_of_rules(self) -> dict[str, Any]:
+        """What rules may take, by name."""
+        return {"floor": FromDtype.SMALLEST_NORMAL if self.eps is None else self.eps}
+
+
+class KLDivergence(Divergence):
     r"""Σ_j y_j log(y_j / p_j) of a row, where 0 log 0 is 0; with ``reverse`` Σ_j p_j log(p_j / y_j).
 
     Targets and predictions are distributions over the last axis and a mean is over rows: torch's
@@ -117,27 +157,14 @@ class KLDivergence(RowLoss):
     0.0
     """
 
-    log_input: bool = parameter(default=False, doc="predictions are logarithms of probabilities")
-    from_logits: bool = parameter(default=False, doc="predictions are logits, to be put through a softmax")
-    reverse: bool = parameter(default=False, doc="the divergence of the target from the prediction instead")
-    eps: float | None = parameter(
-        default=None, optional=True, above=0, below=1,
-        doc="floor of a predicted probability, the smallest normal number where None",
-    )  # fmt: skip
-
-    def check_parameters(self) -> None:
-        if self.log_input and self.from_logits:
-            raise ValueError("log_input and from_logits exclude each other: pass only one of them")
-
-    def row_form(self) -> RowForm:
-        link = "softmax" if self.from_logits else "log_probability" if self.log_input else "probability"
-        return RowForm(link=link, target="distribution", axis=self.axis)
+    reverse: bool = parameter(
+        default=False, kw_only=True, doc="the divergence of the target from the prediction instead"
+    )
 
     def make_terms(self) -> tuple[Term, ...]:
-        if self.from_logits or self.log_input:
-            return (Term(1.0, ReverseOfLogarithm.rules if self.reverse else ForwardOfLogarithm.rules),)
-        floor = FromDtype.SMALLEST_NORMAL if self.eps is None else self.eps
-        return (term_of(Reverse.rules if self.reverse else Forward.rules, {"floor": floor}),)
+        if self.reverse:
+            return (self.term_of(Reverse, ReverseOfLogarithm),)
+        return (self.term_of(Forward, ForwardOfLogarithm),)
 
     def traits(self) -> frozenset[str]:
         traits: frozenset[str] = self.about.traits

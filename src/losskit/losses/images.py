@@ -23,7 +23,9 @@ class TotalVariationLoss(VariationLoss):
     """
 
     kind: str = parameter(
-        default="anisotropic", choices=("anisotropic", "isotropic"), doc="how the two differences are added up"
+        default="anisotropic",
+        choices=("anisotropic", "isotropic"),
+        doc="how the two differences are added up",
     )
 
     about: ClassVar = About(
@@ -34,8 +36,10 @@ class TotalVariationLoss(VariationLoss):
         strengths=("removes noise and keeps edges", "needs no target"),
         weaknesses=("flattens textures and smooth slopes to steps", "needs another loss beside it"),
         uses=("denoising", "style transfer", "super-resolution"),
-        references=("Rudin, Osher & Fatemi (1992), Nonlinear total variation based noise removal algorithms",),
-        aliases=("tv", "total_variation_loss"),
+        references=(
+            "Rudin, Osher & Fatemi (1992), Nonlinear total variation based noise removal algorithms",
+        ),
+        aliases=("tv",),
     )
 
 
@@ -63,7 +67,9 @@ class SSIMLoss(SimilarityOfImagesLoss):
 
     window: int = parameter(default=11, at_least=1, doc="pixels along a side of a window, an odd number")
     sigma: float = parameter(default=1.5, above=0, doc="standard deviation of a window's weights, in pixels")
-    data_range: float = parameter(default=1.0, above=0, doc="largest minus smallest value that a pixel can have")
+    data_range: float = parameter(
+        default=1.0, above=0, doc="largest minus smallest value that a pixel can have"
+    )
     k1: float = parameter(default=0.01, above=0, doc="C1 = (k1 data_range)^2, for the means")
     k2: float = parameter(default=0.03, above=0, doc="C2 = (k2 data_range)^2, for the variances")
     scales: int = parameter(default=1, at_least=1, doc="1, or the number of scales of MS-SSIM")
@@ -103,7 +109,8 @@ class SSIMLoss(SimilarityOfImagesLoss):
         return y, y + 0.1 * random.standard_normal(y.shape)
 
     about: ClassVar = About(
-        formula=r"1 - \frac{(2\mu_x\mu_y + C_1)(2\sigma_{xy} + C_2)}{(\mu_x^2 + \mu_y^2 + C_1)(\sigma_x^2 + \sigma_y^2 + C_2)}",
+        formula=r"1 - \frac{(2\mu_x\mu_y + C_1)(2\sigma_{xy} + C_2)}"
+        r"{(\mu_x^2 + \mu_y^2 + C_1)(\sigma_x^2 + \sigma_y^2 + C_2)}",
         tasks={"generative", "regression"},
         traits={BOUNDED},
         estimates="an image of the same local structure",
@@ -111,8 +118,9 @@ class SSIMLoss(SimilarityOfImagesLoss):
         weaknesses=("not convex", "blind to colour beyond each channel", "flat far from the target"),
         uses=("image restoration", "compression", "super-resolution"),
         references=(
-            "Wang, Bovik, Sheikh & Simoncelli (2004), Image quality assessment: from error visibility to structural similarity",
+            "Wang, Bovik, Sheikh & Simoncelli (2004), Image quality assessment: from error visibility to structural "
+            "similarity",
             "Wang, Simoncelli & Bovik (2003), Multiscale structural similarity for image quality assessment",
         ),
-        aliases=("ssim", "structural_similarity"),
+        aliases=("structural_similarity",),
     )  # fmt: skip

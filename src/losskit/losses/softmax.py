@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from losskit.about import CONVEX, PROPER, ROBUST, SMOOTH, About
-from losskit.domain import PROBABILITY
 from losskit.parameters import Legal, as_number, as_numbers, parameter
-from losskit.rules import Rules, RuleSet, Term, rule
+from losskit.rules import Rules, Term, rule
 from losskit.scalar import exp, expm1, power, scaled, where
 from losskit.structures import RowForm, SoftmaxLoss
 
@@ -33,22 +32,8 @@ class Surprise(Rules):
         return 0.0
 
 
-class MeanSurprise(Rules):
-    """The mean of nll over all classes: what label smoothing mixes in."""
-
-    argument: ClassVar[str] = "mean_nll"
-
-    @rule
-    def value(nll):
-        return nll
-
-    @rule
-    def slope(nll):
-        return 1.0
-
-    @rule
-    def curvature(nll):
-        return 0.0
+MEAN_SURPRISE = replace(Surprise.rules, name="MeanSurprise", argument="mean_nll")
+"""The mean of nll over all classes: what label smoothing mixes in."""
 
 
 class SquaredLogSumExp(Rules):
@@ -92,20 +77,12 @@ class Focal(Rules):
         return scaled(gamma, power(c, gamma - 1.0) * scaled(p, 2.0 + (gamma - 1.0) * h - nll))
 
 
-def on_link(rules: RuleSet, from_logits: bool) -> RuleSet:
-    """Rules of nll as rules of logits, or of probabilities with a floor."""
-    if from_logits:
-        return replace(rules, targets=PROBABILITY)
-    return replace(rules, targets=PROBABILITY, predictions=PROBABILITY, saturates=True)
-
-
-def smoothed(smoothing: float, from_logits: bool) -> tuple[Term, ...]:
+def smoothed(loss: SoftmaxLoss, smoothing: float) -> tuple[Term, ...]:
     """Cross-entropy against the target mixed with the uniform distribution."""
-    terms = (
-        Term(1.0 - smoothing, on_link(Surprise.rules, from_logits)),
-        Term(smoothing, on_link(MeanSurprise.rules, from_logits)),
+    return (
+        Term(1.0 - smoothing, loss.linked(Surprise.rules)),
+        Term(smoothing, loss.linked(MEAN_SURPRISE)),
     )
-    return tuple(term for term in terms if term.coefficient != 0.0)
 
 
 def kept(loss: SoftmaxLoss, smoothing: float, z_loss: float = 0.0) -> frozenset[str]:
@@ -147,7 +124,7 @@ class CategoricalCrossEntropy(SoftmaxLoss):
     target: ClassVar[str] = "distribution"
 
     def make_terms(self) -> tuple[Term, ...]:
-        return smoothed(self.label_smoothing, self.from_logits)
+        return smoothed(self, self.label_smoothing)
 
     def traits(self) -> frozenset[str]:
         return kept(self, self.label_smoothing)
@@ -208,7 +185,7 @@ class SparseCategoricalCrossEntropy(SoftmaxLoss):
 
     def make_terms(self) -> tuple[Term, ...]:
         extra = (Term(self.z_loss, SquaredLogSumExp.rules),) if self.z_loss != 0.0 else ()
-        return smoothed(self.label_smoothing, self.from_logits) + extra
+        return smoothed(self, self.label_smoothing) + extra
 
     def traits(self) -> frozenset[str]:
         return kept(self, self.label_smoothing, self.z_loss)
@@ -254,7 +231,7 @@ class LabelSmoothingCrossEntropy(SoftmaxLoss):
     )
 
     def make_terms(self) -> tuple[Term, ...]:
-        return smoothed(self.smoothing, self.from_logits)
+        return smoothed(self, self.smoothing)
 
     def traits(self) -> frozenset[str]:
         return kept(self, self.smoothing)
@@ -306,8 +283,8 @@ class CategoricalFocalLoss(SoftmaxLoss):
     def make_terms(self) -> tuple[Term, ...]:
         alpha = self.alpha if isinstance(self.alpha, float) else 1.0
         if self.gamma == 0.0:
-            return (Term(alpha, on_link(Surprise.rules, self.from_logits)),)
-        return (Term(alpha, on_link(Focal.rules, self.from_logits), (self.gamma,)),)
+            return (Term(alpha, self.linked(Surprise.rules)),)
+        return (Term(alpha, self.linked(Focal.rules), (self.gamma,)),)
 
     about: ClassVar = About(
         formula=r"-\sum_j y_j\,\alpha_j\,(1 - \hat p_j)^\gamma \log \hat p_j",

@@ -19,8 +19,9 @@ class ArrayLoss(ManyArguments):
     indices: ClassVar[tuple[str, ...]] = ()
     """The arguments that are integers: labels, lengths."""
     weighting: ClassVar[str] = "terms"
-    """What ``sample_weight`` and ``mask`` weigh: whole "terms"; the "elements" of the predictions, inside
-    of the sums that a term is made of; or terms by weight and the "items" of each by mask."""
+    """What ``sample_weight`` and ``mask`` weigh: whole "terms"; the "elements" of the arguments, inside of
+    the sums that a term is made of; the "points" of the predictions alone, which the formula leaves out
+    by itself; or terms by weight and the "items" of each by mask."""
     term_axis: ClassVar[Mapping[str, int | None]] = {}
     """Where the axes of the terms begin in an argument, if not at 0; None where it belongs to no single term."""
     torch_order: ClassVar[tuple[str, ...] | None] = None

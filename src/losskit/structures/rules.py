@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
-from losskit.domain import PLUS_MINUS_ONE, Domain
+from losskit.domain import PLUS_MINUS_ONE, PROBABILITY, Domain
 from losskit.loss import LossFunction, SumOfLosses
 from losskit.parameters import Legal, as_numbers, parameter
 from losskit.registry import derive_rule
-from losskit.rules import ARGUMENTS, FromDtype, ParameterValue, RuleSet, Term, collect, term_of
+from losskit.rules import ARGUMENTS, OUTER, FromDtype, ParameterValue, RuleSet, Term, collect, term_of
 
 
 class RuleLoss(LossFunction):
@@ -33,12 +33,8 @@ class RuleLoss(LossFunction):
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:
-        """The loss as coefficients times rule sets: all that an engine needs to know of it.
-
-        A term with coefficient 0 is no term: 0 times a value that overflows would be NaN.
-        """
-        made = self.make_terms()
-        return tuple(term for term in made if term.coefficient != 0.0) or made
+        """The loss as coefficients times rule sets: all that an engine needs to know of it."""
+        return without_zeros(self.make_terms())
 
     def make_terms(self) -> tuple[Term, ...]:
         """The class's own rules; a loss with links or options inside overrides this."""
@@ -46,6 +42,11 @@ class RuleLoss(LossFunction):
         if rules is None:
             raise TypeError(f"{type(self).__name__} has no rules: write value, slope and curvature")
         return (term_of(rules, self.parameters()),)
+
+
+def without_zeros(terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    """The terms that are there: 0 times a value that overflows would be NaN."""
+    return tuple(term for term in terms if term.coefficient != 0.0) or terms
 
 
 class ElementwiseLoss(RuleLoss):
@@ -129,6 +130,8 @@ class RowForm:
     floor: ParameterValue = FromDtype.SMALLEST_NORMAL
     class_weights: tuple[float, ...] | None = None
     ignore_index: int | None = None
+    shift: tuple[float, ...] | None = None
+    """What is added to the logits of each class before their softmax."""
 
 
 class RowLoss(RuleLoss):
@@ -152,9 +155,24 @@ class RowLoss(RuleLoss):
         """What ``row_form`` answers."""
         return self.row_form()
 
+    @cached_property
+    def index_terms(self) -> tuple[Term, ...]:
+        """The terms for class indices."""
+        return without_zeros(self.make_index_terms())
+
+    def make_index_terms(self) -> tuple[Term, ...]:
+        """The same as for distributions; overridden where a sum over all classes is simpler then."""
+        return self.make_terms()
+
+    def terms_for(self, by_index: bool) -> tuple[Term, ...]:
+        """The terms for targets of one kind or the other."""
+        return self.index_terms if by_index else self.terms
+
     def fuse(self, terms: tuple[tuple[float, LossFunction], ...]) -> LossFunction | None:
-        forms = [loss.form for _, loss in terms if isinstance(loss, RowLoss)]
-        if len(forms) < len(terms) or common_form(forms) is None:
+        rows = [loss for _, loss in terms if isinstance(loss, RowLoss)]
+        if len(rows) < len(terms) or common_form([loss.form for loss in rows]) is None:
+            return None
+        if sum(term.rules.argument in OUTER for loss in rows for term in loss.terms) > 1:
             return None
         return RowSum(terms, reduction=self.reduction, validate=self.validate, empty=self.empty)
 
@@ -207,6 +225,15 @@ class SoftmaxLoss(RowLoss):
             ignore_index=getattr(self, "ignore_index", None),
         )
 
+    def make_terms(self) -> tuple[Term, ...]:
+        return tuple(replace(term, rules=self.linked(term.rules)) for term in super().make_terms())
+
+    def linked(self, rules: RuleSet) -> RuleSet:
+        """Rules of nll as rules of logits, or of probabilities with a floor."""
+        if self.from_logits:
+            return replace(rules, targets=PROBABILITY)
+        return replace(rules, targets=PROBABILITY, predictions=PROBABILITY, saturates=True)
+
 
 class RowSum(SumOfLosses, RowLoss):
     """A weighted sum of losses of the same rows, evaluated by one kernel."""
@@ -220,10 +247,13 @@ class RowSum(SumOfLosses, RowLoss):
     def make_terms(self) -> tuple[Term, ...]:
         return _terms_of(self.summands)
 
+    def make_index_terms(self) -> tuple[Term, ...]:
+        return _terms_of(self.summands, "index_terms")
 
-def _terms_of(summands: tuple[tuple[float, LossFunction], ...]) -> tuple[Term, ...]:
+
+def _terms_of(summands: tuple[tuple[float, LossFunction], ...], kind: str = "terms") -> tuple[Term, ...]:
     """The terms of all summands, which are losses of one structure."""
-    return tuple(term.times(k) for k, loss in summands for term in loss.terms)  # type: ignore[attr-defined]
+    return tuple(term.times(k) for k, loss in summands for term in getattr(loss, kind))
 
 
 def common_form(forms: Sequence[RowForm]) -> RowForm | None:

@@ -31,12 +31,26 @@ from losskit.torch.drop_in import (
     NLLLoss,
     SmoothL1Loss,
 )
+from losskit.torch.drop_in_columns import GaussianNLLLoss, MarginRankingLoss
+from losskit.torch.drop_in_lattice import CTCLoss
+from losskit.torch.drop_in_margins import (
+    HingeEmbeddingLoss,
+    MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
+    PoissonNLLLoss,
+    SoftMarginLoss,
+)
+from losskit.torch.features import PerceptualLoss, StyleLoss
 from losskit.torch.generated import modules
 from losskit.torch.module import LossModule
+from losskit.torch.penalties import gradient_penalty, r1_penalty
 from losskit.torch.trainer import compute_loss_func
 
 DROP_INS = (
-    BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss, MSELoss, NLLLoss, SmoothL1Loss,
+    BCELoss, BCEWithLogitsLoss, CTCLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss,
+    L1Loss, MSELoss, MarginRankingLoss, MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss,
+    PoissonNLLLoss, SmoothL1Loss, SoftMarginLoss,
 )  # fmt: skip
 """The modules with torch.nn's names and meaning."""
 
@@ -50,4 +64,7 @@ if TYPE_CHECKING:
         """The modules made from the losses, which a type checker cannot see."""
 
 
-__all__ = [*(cls.__name__ for cls in (*DROP_INS, *GENERATED)), "LossModule", "compute_loss_func"]  # pyright: ignore
+__all__ = [  # pyright: ignore
+    *(cls.__name__ for cls in (*DROP_INS, *GENERATED)),
+    "LossModule", "PerceptualLoss", "StyleLoss", "compute_loss_func", "gradient_penalty", "r1_penalty",
+]  # fmt: skip

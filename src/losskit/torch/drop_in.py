@@ -11,9 +11,9 @@ import torch
 import torch.nn._reduction as legacy
 from torch import Tensor
 
-from losskit.engines.torch.composite import divided
 from losskit.engines.torch.expansion import times
 from losskit.engines.torch.ready import Ready
+from losskit.engines.torch.reductions import divided
 from losskit.losses.binary import BinaryCrossEntropy
 from losskit.losses.residual import HuberLoss as _Huber
 from losskit.losses.residual import MeanAbsoluteError, MeanSquaredError
@@ -118,7 +118,7 @@ class BCELoss(DropIn):
         """The loss."""
         if self.weight is None:
             return answered(self._plain, input, target)
-        return _reduced(answered(self._each, input, target) * self.weight, self.reduction)
+        return reduced(answered(self._each, input, target) * self.weight, self.reduction)
 
 
 class BCEWithLogitsLoss(DropIn):
@@ -152,10 +152,11 @@ class BCEWithLogitsLoss(DropIn):
             negative = answered(self._each, input, torch.zeros_like(target, dtype=input.dtype))
             target = target.to(positive.dtype)
             terms = times(self.pos_weight * target, positive) + times(1.0 - target, negative)
-        return _reduced(terms if self.weight is None else terms * self.weight, self.reduction)
+        return reduced(terms if self.weight is None else terms * self.weight, self.reduction)
 
 
-def _reduced(terms: Tensor, reduction: str) -> Tensor:
+def reduced(terms: Tensor, reduction: str) -> Tensor:
+    """The terms, their sum or their mean."""
     if reduction == "none":
         return terms
     total = terms.sum()

@@ -1,6 +1,6 @@
-"""Minimax polynomials: where the coefficients of math32.py and math64.py come from.
+"""Minimax polynomials: where the coefficients of math32.py, math64.py and scalar.py come from.
 
-``python tests/engines/numba/minimax.py`` prints every table of both modules. A polynomial is fitted by Remez'
+``python tests/engines/numba/minimax.py`` prints every table of these modules. A polynomial is fitted by Remez'
 exchange in 60 digits, then rounded one coefficient at a time, lowest power first: each is fixed at its rounded
 value and the others are fitted again, so that they take up its rounding error.
 """
@@ -121,6 +121,28 @@ def atanh_ratio(z: mp.mpf) -> mp.mpf:
     return 2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z)
 
 
+DIGAMMA_ZERO = "1.46163214496836234126265954232572132846819620400644629512959884"
+STIRLING_FROM = mp.mpf(7)  # log x! by Stirling's series
+DIGAMMA_SERIES_FROM = mp.mpf(8)
+
+
+def stirling(z: mp.mpf) -> mp.mpf:
+    """x (log x! - (x + 1/2) log x + x - log(2 pi) / 2), as a function of z = 1 / x**2."""
+    x = 1 / mp.sqrt(z)
+    return x * (mp.loggamma(1 + x) - (x + mp.mpf(0.5)) * mp.log(x) + x - mp.log(2 * mp.pi) / 2)
+
+
+def digamma_series(z: mp.mpf) -> mp.mpf:
+    """x**2 (log x - 1 / (2 x) - digamma(x)), as a function of z = 1 / x**2."""
+    x = 1 / mp.sqrt(z)
+    return x * x * (mp.log(x) - 1 / (2 * x) - mp.digamma(x))
+
+
+def relative(target: Callable[[mp.mpf], mp.mpf], low: float, high: mp.mpf, degree: int) -> Fit:
+    """A fit whose own relative error counts."""
+    return Fit(target, lambda x: 1 / target(x), mp.mpf(low), mp.mpf(high), degree)
+
+
 FITS: dict[str, Fit] = {
     "math32.EXP_REST": exponential(4, np.float32),
     "math32.LOG": Fit(
@@ -150,6 +172,14 @@ FITS: dict[str, Fit] = {
         6,
     ),
     "math64.EXP2": power_of_2(11),
+    "scalar.LOG_FACTORIAL": relative(
+        lambda e: mp.loggamma(1.75 + e) / ((e + 0.75) * (e - 0.25)), -0.7501, mp.mpf(0.75), 26
+    ),
+    "scalar.STIRLING": relative(stirling, 0, STIRLING_FROM**-2, 6),
+    "scalar.DIGAMMA": relative(
+        lambda e: mp.digamma(1.5 + e) / (1.5 + e - mp.mpf(DIGAMMA_ZERO)), -0.5, mp.mpf(0.5), 22
+    ),
+    "scalar.DIGAMMA_SERIES": relative(digamma_series, 0, DIGAMMA_SERIES_FROM**-2, 5),
 }
 """Each table's fit. The weight turns the error of the polynomial into the relative error of the function."""
 

@@ -31,7 +31,9 @@ def shape(loss: SimilarityOfImagesLoss, true: tuple[int, ...], pred: tuple[int, 
     """One term an image."""
     t, p = loss.arguments
     if true != pred:
-        raise ValueError(f"{t} and {p} must have the same shape, got {true} and {pred}; losskit never broadcasts arrays")
+        raise ValueError(
+            f"{t} and {p} must have the same shape, got {true} and {pred}; losskit never broadcasts arrays"
+        )
     if len(pred) < 3:
         raise ValueError(
             f"{p} must be images of shape (n, ..., height, width), got {pred}; of a single image pass {p}[None]"
@@ -70,7 +72,9 @@ def pullback(xp: Any, loss: SimilarityOfImagesLoss, cotangent: Any, true: Any, p
     for j in reversed(range(len(scales))):
         lost, t_j, p_j = scales[j]
         kept = xp.where(alive, 1.0 - lost, xp.ones_like(lost))
-        outer = xp.where(alive, each * loss.scale_weights[j] * xp.exp(log_product) / kept, xp.zeros_like(lost))
+        outer = xp.where(
+            alive, each * loss.scale_weights[j] * xp.exp(log_product) / kept, xp.zeros_like(lost)
+        )
         own = _gradient(xp, loss, t_j, p_j, outer / _count(loss, p_j), with_means=j == len(scales) - 1)
         gradient = own if gradient is None else own + _doubled(xp, gradient, p_j.shape)
     return (xp.reshape(gradient, pred.shape),)
@@ -102,9 +106,7 @@ def _moments(w: tuple[float, ...], x: Any) -> tuple[Any, Any]:
     return whole, spread
 
 
-def _gradient(
-    xp: Any, loss: SimilarityOfImagesLoss, t: Any, p: Any, outer: Any, with_means: bool
-) -> Any:
+def _gradient(xp: Any, loss: SimilarityOfImagesLoss, t: Any, p: Any, outer: Any, with_means: bool) -> Any:
     """The gradient in ``p`` of sum outer (a + b - a b) over windows, or of sum outer b."""
     a, b, mean_d, mean_p, over_means, over_variances = windows(xp, loss, t, p)
     outer = xp.expand_dims(xp.expand_dims(outer, -1), -1)

@@ -84,5 +84,3 @@ def _length(xp: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
     length = xp.where(xp.isnan(squares), squares, length)
     u, v = (xp.where(there | xp.isnan(squares), c / root, zero) for c in (x, y))
     return length, u, v
-
-

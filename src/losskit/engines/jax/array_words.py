@@ -62,7 +62,7 @@ def array_words(dtype: str) -> SimpleNamespace:
     """The vocabulary for arrays of ``dtype``."""
     kind: Any = jnp.dtype(dtype)
     own = {
-        "array": lambda values: jnp.asarray(values, kind), "expm1": expm1, "log1p": log1p, "tanh": tanh,
+        "array": lambda values, dtype=kind: jnp.asarray(values, dtype), "expm1": expm1, "log1p": log1p, "tanh": tanh,
         "cast": _cast, "stop": jax.lax.stop_gradient, "scan": _scan, "log_sum_exp": _log_sum_exp, "softmax": _softmax,
         "one_hot": lambda indices, n: (indices[..., None] == jnp.arange(n)).astype(kind), "rule": _rule,
         "sigmoid": _rule(scalar.sigmoid), "softplus": _rule(scalar.softplus),

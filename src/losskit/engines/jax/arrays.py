@@ -106,10 +106,10 @@ def prepared(
         known = not isinstance(weights.keep, jax.core.Tracer)
         arrays, weights, shape = without_terms(xp, loss, arrays, shape, weights, known)
     else:
-        elements = loss.weighting == "elements"
+        elements = loss.weighting != "items"
         inside = _weights(inner_shape(formula, loss, arrays), sample_weight if elements else None, mask)
         outside = _weights(shape, None if elements else sample_weight, None)
-        arrays, inner, weights = without_elements(xp, arrays, shape, inside, outside)
+        arrays, inner, weights = without_elements(xp, loss, arrays, shape, inside, outside)
     still = tuple(None if a is None else jax.lax.stop_gradient(a) for a in (*arrays, *inner))
     for fault in formula.faults(xp, loss, *still):
         if not (fault.index or loss.validate):

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
 from losskit.engines.jax.words import WORDS, Array, Operand, bare, largest, smallest_normal
-from losskit.rules import RuleFunction, Term, bind
+from losskit.rules import PAIRS, RuleFunction, Term, bind
 from losskit.structures import argument_of
 
 Function = Callable[..., Array]
@@ -127,7 +127,7 @@ def functions_of(term: Term, numbers: Numbers) -> TermFunctions:
     value, slope, curvature = (_bound(term, r, numbers) for r in (rules.value, rules.slope, rules.curvature))
     if rules.saturates:
         slope, curvature = (_saturated(f, numbers.largest) for f in (slope, curvature))
-    if rules.argument == "pair":
+    if rules.argument in PAIRS:
         return TermFunctions(rules.argument, *of_pair(value, slope, curvature))
     return TermFunctions(rules.argument, *once(value, slope, curvature), curvature)
 

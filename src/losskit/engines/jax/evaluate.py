@@ -165,7 +165,7 @@ def _ready(loss: Loss, x: Inputs, p: Array) -> tuple[Array, Array]:
 def _rows(loss: RowLoss, numbers: Numbers) -> rows.Rows:
     form = loss.form
     floor = numbers.tiny if isinstance(form.floor, FromDtype) else form.floor
-    return rows.Rows(loss.terms, form.link, form.class_weights, floor, numbers)
+    return rows.Rows(loss.terms, form.link, form.class_weights, floor, numbers, form.shift)
 
 
 def _weighed(w: Array | None, keep: Array | None, terms: Array) -> Array:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from losskit.engines.jax.derivatives import Numbers, TermFunctions, finite, functions_of, linear
 from losskit.engines.jax.words import Array, log1p, opaque
+from losskit.engines.row_outer import Outer
 from losskit.rules import Term
 
 
@@ -19,6 +20,8 @@ class Rows:
     class_weights: tuple[float, ...] | None
     floor: float
     numbers: Numbers
+    shift: tuple[float, ...] | None = None
+    """What is added to the logits of each class."""
 
     def parts(self, argument: str) -> list[TermFunctions]:
         """The terms that are functions of ``argument``."""
@@ -66,6 +69,10 @@ class Point:
 
     def diagonal(self, y: Array) -> Array:
         """The second derivative in each prediction."""
+        raise NotImplementedError
+
+    def diagonal_of(self, whole: Outer) -> Array:
+        """The part of the second derivative in each prediction that a function of all classes has."""
         raise NotImplementedError
 
     def rise(self, dz: Array) -> Array:
@@ -147,8 +154,11 @@ class Logits(Point):
 
     def __init__(self, rows: Rows, z: Array) -> None:
         super().__init__(rows, z)
-        self.largest = largest = z.max(-1, keepdims=True)
-        tied, d, lost = self._below_top(z)
+        shift = jnp.asarray(rows.shift or (0.0,) * z.shape[-1], z.dtype)
+        peak = (z + shift).argmax(-1)
+        self.largest = largest = selected(z, peak)[..., None]
+        self.gap = shift - shift[peak][..., None]
+        tied, d, lost = self._below_top(z, self.gap)
         ties = total(tied.astype(z.dtype))
         self.unique = ties == 1.0  # of two at the top neither is almost 1
         self.top = tied & self.unique
@@ -160,19 +170,25 @@ class Logits(Point):
         self.rest = jnp.where(self.top, others / (1.0 + others), 1.0 - self.p)
         self.log_sum = log1p(others)
         self.nll = self.log_sum - (d + lost)
-        self.lse = (largest + self.log_sum)[..., 0]
+        self.lse = (largest + self.log_sum)[..., 0] + shift[peak]
         self.argument = -self.nll
 
-    def _below_top(self, z: Array) -> tuple[Array, Array, Array]:
+    def _below_top(self, z: Array, gap: Array) -> tuple[Array, Array, Array]:
         """Where logits are the largest, how far they are below it, and what rounding took from that."""
         tied = z == self.largest
         d = jnp.where(tied, 0.0, z - self.largest)  # not inf - inf
         back = d - z
         lost = (z - (d - back)) - (self.largest + back)
-        return tied, d, jnp.where(jnp.isfinite(lost) & ~tied, lost, 0.0)
+        lost = jnp.where(jnp.isfinite(lost) & ~tied, lost, 0.0)
+        if self.rows.shift is None:
+            return tied, d, lost
+        near, d = d, d + gap
+        back = d - near
+        more = (near - (d - back)) + (gap - back)
+        return tied & (gap == 0.0), d, lost + jnp.where(jnp.isfinite(more), more, 0.0)
 
     def nll_of(self, y: Array) -> Array:
-        _, d, lost = self._below_top(selected(self.z, y)[..., None])
+        _, d, lost = self._below_top(selected(self.z, y)[..., None], selected(self.gap, y)[..., None])
         return (self.log_sum - (d + lost))[..., 0]
 
     def value(self, y: Array) -> Array:
@@ -193,7 +209,7 @@ class Logits(Point):
         _, u, v = self.of_target(y)
         if are_indices(y):
             _, own, _ = self.of_index(y)
-            at_top = (selected(self.z, y) == self.largest[..., 0]) & self.unique[..., 0]
+            at_top = selected(self.top, y)
             whole, below = own[..., None], jnp.where(at_top, 0.0, own)[..., None]
         else:
             whole, below = self._sums(u)
@@ -218,7 +234,7 @@ class Logits(Point):
         at_top = self.p * (below + of_lse) - u * self.rest
         gradient = jnp.where(self.top, at_top, self.p * whole - u)
         # Probability where the target rules it out: limits, not inf - inf.
-        limit = jnp.where(jnp.isinf(u), -u, times(self.p, whole))
+        limit = jnp.where(jnp.isinf(u), -u, jnp.where(self.z == -jnp.inf, 0.0, whole))
         return self.rows.saturated(jnp.where(jnp.isinf(whole), limit, gradient))
 
     def rise(self, dz: Array) -> Array:
@@ -259,8 +275,19 @@ class Logits(Point):
         )
         second = second + self.of_mean()[1][..., None] * (of_mean / u.shape[-1]) ** 2
         side = self.rest - self.p
-        limit = times(jnp.where(jnp.isinf(u), side, -side), jnp.inf)
+        limit = times(jnp.where(self.z == -jnp.inf, 0.0, jnp.where(jnp.isinf(u), side, -side)), jnp.inf)
         return jnp.where(jnp.isinf(whole), limit, second)
+
+    def diagonal_of(self, whole: Outer) -> Array:
+        slopes, _ = self._sums(whole.slope)
+        owns = self._sums(whole.own)
+        others = jnp.where(self.top, owns[1], owns[0] - whole.own)
+        curved = -self.p * self.rest * slopes + self.p**2 * others + self.rest**2 * whole.own
+        across, beside = self._sums(whole.across)
+        at_top = whole.across * self.rest - self.p * beside
+        along = jnp.where(self.top, at_top, whole.across - self.p * across)
+        answer: Array = curved + whole.bend * along**2 + whole.spread
+        return answer
 
 
 class Slopes(NamedTuple):
@@ -310,6 +337,10 @@ class Probabilities(Point):
         step = self.weights / dz.shape[-1] / self.divisor
         along = total(linear(dz, step)) * bend[..., None]
         return linear(dz, self._own(y)) + along * finite(step) + dslope - du / self.divisor
+
+    def diagonal_of(self, whole: Outer) -> Array:
+        answer: Array = whole.own + whole.bend * whole.across**2 + whole.spread
+        return answer
 
     def diagonal(self, y: Array) -> Array:
         step = self.weights / self.z.shape[-1] / self.divisor

@@ -52,9 +52,10 @@ class Writer:
     def __init__(self, dtype: str) -> None:
         self.dtype = dtype
         self.literals: dict[str, str] = {}
+        self.tables: dict[tuple[float, ...], str] = {}
         self.functions: list[str] = []
         self.names: dict[RuleFunction, str] = {}
-        self.own = _own_functions(f"math{dtype[-2:]}")
+        self.own = _own_functions("intrinsics") | _own_functions(f"math{dtype[-2:]}")
 
     def add(self, text: str) -> None:
         """Append a function that is already in the kernel's own terms."""
@@ -80,12 +81,16 @@ class Writer:
         """The name of a constant of the working dtype."""
         return self.literals.setdefault(repr(float(value)), f"LITERAL_{len(self.literals)}")
 
+    def table(self, values: tuple[float, ...]) -> str:
+        """The name of a tuple of constants of the working dtype."""
+        return self.tables.setdefault(values, f"TABLE_{len(self.tables)}")
+
     def helper(self, function: RuleFunction, name: str) -> str:
         """What a name in a rule stands for: the engine's own function, or one compiled like a rule."""
         if getattr(losskit.scalar, name, None) is function or getattr(builtins, name, None) is function:
             if name in self.own:
                 return name
-            if name not in VOCABULARY:
+            if name not in VOCABULARY and not inspect.isfunction(function):
                 raise CannotCompile(
                     f"{name} is not in the vocabulary of rules ({', '.join(sorted(VOCABULARY))})"
                 )
@@ -97,7 +102,8 @@ class Writer:
 
     def text(self, origin: str, skeletons: Iterable[Callable[..., Any]]) -> str:
         """The whole module."""
-        numbers = (f"{name} = FLOAT({text})" for text, name in self.literals.items())
+        numbers = [f"{name} = FLOAT({text})" for text, name in self.literals.items()]
+        numbers += [f"{name} = tuple(map(FLOAT, {values}))" for values, name in self.tables.items()]
         loops = ("@kernel\n" + textwrap.dedent(inspect.getsource(s)) for s in skeletons)
         head = _HEADER.format(origin=origin, math=f"math{self.dtype[-2:]}", dtype=self.dtype)
         return "\n\n\n".join((head.strip(), "\n".join(numbers), *self.functions, *loops)) + "\n"
@@ -166,6 +172,8 @@ class _Typing(ast.NodeTransformer):
     def _constant_or_function(self, node: ast.Name, value: Any) -> ast.AST:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return ast.copy_location(ast.Name(self.writer.literal(value), ast.Load()), node)
+        if isinstance(value, tuple) and all(isinstance(v, float) for v in value):
+            return ast.copy_location(ast.Name(self.writer.table(value), ast.Load()), node)
         name = next((n for n in VOCABULARY if getattr(losskit.scalar, n, None) is value), node.id)
         return ast.copy_location(ast.Name(self.writer.helper(value, name), ast.Load()), node)
 
@@ -184,7 +192,7 @@ def _is_small_integer(node: ast.expr) -> bool:
 
 @cache
 def _own_functions(math_module: str) -> frozenset[str]:
-    """The vocabulary that a module of scalar functions has versions of its own of."""
+    """The vocabulary that a module of the kernels' functions has versions of its own of."""
     tree = ast.parse((Path(__file__).parent / f"{math_module}.py").read_text(encoding="utf-8"))
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     return frozenset(defined & VOCABULARY)

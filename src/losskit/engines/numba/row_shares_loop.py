@@ -16,8 +16,12 @@ from losskit.engines.numba.rows_loop import largest, powers
 ROW: Any
 UNLIFT: Any
 MEAN: Any
+PAIRS: Any
 LARGEST: Any
+exp: Any
 log1p: Any
+outer_of_row: Any
+outer_weight: Any
 class_value: Any
 class_slope: Any
 mean_value: Any
@@ -77,10 +81,12 @@ def shares(z, y, w, each, cw, cw_sum, k, scale, step, check, terms, gradient, to
                 G = gradient[row]
             others = powers(Z, m, G)
             log_sum = log1p(others)
-            v, u_sum, u_rest, gaps, top = sums_of_row(Z, Y, m, log_sum, cw, k)
+            base = np.float64(m)
+            whole, reference, norm = outer_of_row(Z, Y, base, log_sum, k)
+            v, u_sum, u_rest, gaps, top = sums_of_row(Z, Y, m, log_sum, cw, reference, norm, k)
             mean = gaps / classes
             lse = np.float64(m) + log_sum
-            v += lse_value(lse, k)
+            v += lse_value(lse, k) + whole
             if MEAN:
                 v += mean_value(mean, k)
             v = weight * v
@@ -91,21 +97,24 @@ def shares(z, y, w, each, cw, cw_sum, k, scale, step, check, terms, gradient, to
                 s = scale * weight
                 u = mean_slope(mean, k) / classes if MEAN else 0.0
                 of_lse = lse_slope(lse, k)
-                gradient_of_row(Z, Y, G, m, log_sum, others, u_sum + u * cw_sum + of_lse, u, cw, s, k)
+                total = u_sum + u * cw_sum + of_lse
+                gradient_of_row(Z, Y, G, m, log_sum, others, total, u, cw, s, reference, norm, k)
                 if others < 1.0 and not np.isinf(
                     u_sum
                 ):  # the largest logit is a single one and rounds off the others
                     c, q = 1.0, np.float64(Y[top])
                     if cw is not None:
                         c = cw[top]
-                    own = class_slope(q, c, log_sum, k) + u * c
+                    own = (
+                        class_slope(q, c, log_sum, k) - outer_weight(q, -log_sum, reference, norm, k) + u * c
+                    )
                     rest = u_rest + u * (cw_sum - c) + of_lse
                     G[top] = ROW(s * (rest - own * others) / (1.0 + others))
         totals[block] = block_total
         faults[block] = fault
 
 
-def sums_of_row(Z, Y, m, log_sum, cw, k):
+def sums_of_row(Z, Y, m, log_sum, cw, reference, norm, k):
     """The sums over the classes of the values, of the slopes, of the slopes without the largest
     logit, and of the weighted -log p; and the column of the largest."""
     v, u_sum, u_rest, gaps = 0.0, 0.0, 0.0, 0.0
@@ -117,7 +126,7 @@ def sums_of_row(Z, Y, m, log_sum, cw, k):
         if cw is not None:
             c = cw[j]
         q = np.float64(Y[j])
-        u = class_slope(q, c, n, k)
+        u = class_slope(q, c, n, k) - outer_weight(q, -n, reference, norm, k)
         v = add_reassoc(v, class_value(q, c, n, k))
         u_sum = add_reassoc(u_sum, u)
         u_rest = add_reassoc(u_rest, select(tied, 0.0, u))
@@ -128,23 +137,25 @@ def sums_of_row(Z, Y, m, log_sum, cw, k):
     return v, u_sum, u_rest, gaps, top
 
 
-def gradient_of_row(Z, Y, G, m, log_sum, others, total, u, cw, s, k):
+def gradient_of_row(Z, Y, G, m, log_sum, others, total, u, cw, s, reference, norm, k):
     """From lifted exponentials to a row of the gradient."""
-    factor = s * total / (1.0 + others) * UNLIFT
+    near = 1.0 / (1.0 + others)
     endless = np.isinf(total)  # probability where the target rules it out: limits, not inf - inf
     for j in range(Z.size):
         n = select(Z[j] == m, 0.0, np.float64(m) - np.float64(Z[j])) + log_sum
         c = 1.0
         if cw is not None:
             c = cw[j]
-        own = class_slope(np.float64(Y[j]), c, n, k)
+        q = np.float64(Y[j])
+        own = class_slope(q, c, n, k) - outer_weight(q, -n, reference, norm, k)
         if MEAN:
             own += u * c
-        e = np.float64(G[j])
         if endless:
-            G[j] = ROW(select(np.isinf(own), -s * own, select(e == 0.0, 0.0, e * factor)))
+            G[j] = ROW(select(np.isinf(own), -s * own, select(Z[j] == -np.inf, 0.0, s * total)))
         else:
-            G[j] = ROW(e * factor - s * own)
+            # What rules of a pair make of p goes with it: then p must be as exact as that.
+            p = exp(-n) if PAIRS else np.float64(G[j]) * UNLIFT * near
+            G[j] = ROW(p * (s * total) - s * own)
 
 
 def clipped(x):
@@ -170,7 +181,8 @@ def direct_shares(
             P, Y = p[row], y[row]
             if check >= 0.0:
                 fault += fault_of_target(Y, check) + fault_of_prediction(P, check)
-            v, mean = 0.0, 0.0
+            v, reference, norm = outer_of_row(P, Y, 0.0, 0.0, k)
+            mean = 0.0
             for j in range(classes):
                 x, q = np.float64(P[j]), np.float64(Y[j])
                 c = 1.0
@@ -194,7 +206,8 @@ def direct_shares(
                     x, c = np.float64(P[j]), 1.0
                     if cw is not None:
                         c = cw[j]
-                    g = direct_slope(np.float64(Y[j]), c, x, floor, k)
+                    q = np.float64(Y[j])
+                    g = direct_slope(q, c, x, floor, k) + outer_weight(q, x, reference, norm, k)
                     if MEAN:
                         g -= u * c / divisor(x, floor)
                     G[j] = clipped(s * g)

@@ -15,6 +15,7 @@ from losskit.engines import memory
 from losskit.engines.inputs import Array, check_out, narrowed
 from losskit.engines.numba import halves, pool
 from losskit.engines.numba.row_kernel import TILE, Kernel, kernel_of
+from losskit.engines.numba.row_shift import shifted
 from losskit.engines.numpy import rows as reference
 from losskit.engines.outcome import mean_of_terms, reduced
 from losskit.engines.row_inputs import (
@@ -51,6 +52,8 @@ class Work:
     step: int
     """Rows in a block."""
     narrow: bool
+    by_index: bool
+    """Whether the loop takes class indices; else they become shares."""
     blocks: int
     check: float
     weight: Array
@@ -69,11 +72,13 @@ def evaluate(
     if wanted.second:
         return reference.evaluate(loss, arguments, wanted, sample_weight, mask, out)
     x = row_inputs(loss, arguments, sample_weight, mask)
-    kernel = kernel_of(loss, x.dtype)
+    kernel = kernel_of(loss, x.labels is not None, x.dtype if x.shift is None else np.dtype(np.float64))
     if kernel is None:
         return reference.evaluate(loss, arguments, wanted, sample_weight, mask, out)
     shape = arguments[1].shape if type(arguments[1]) is np.ndarray else np.shape(arguments[1])
     gradient = None
+    if x.labels is not None and kernel.pairs:
+        check_indices(loss, x)
     if wanted.derivative:
         if out is not None:
             check_out(out, shape, x.answer_dtype)
@@ -104,13 +109,16 @@ def evaluate(
 def _run(kernel: Kernel, loss: RowLoss, x: RowInputs, terms: Array, gradient: Array | None) -> Array:
     """Run the loop over all blocks, raise for targets or predictions out of their domain; partial sums."""
     in_place = gradient is None or (gradient.dtype == x.dtype and gradient.flags.c_contiguous)
-    work = _cut(loss, x, terms, gradient, _axes(loss, x) if in_place else None)
+    by_index = x.labels is not None and not kernel.pairs
+    in_place &= (by_index or x.labels is None) and x.shift is None
+    tiled = by_index and loss.form.link == "softmax"
+    work = _cut(loss, x, by_index, terms, gradient, _axes(x, tiled) if in_place else None)
     if work.blocks == 0:
         return work.totals
     threads = pool.get_num_threads() if x.rows * x.classes > _ALONE else 1
     if work.axes is not None:
         p = (x.p if x.ready else np.moveaxis(x.p, -1, x.axis)).reshape(work.axes)
-        y = x.labels if x.labels is not None else x.y.reshape(work.axes)
+        y = x.y.reshape(work.axes) if x.labels is None else x.labels
         g = None if gradient is None else gradient.reshape(work.axes)
         loop = _bound(kernel, loss, x, work, p, y, g, terms, work.totals, work.faults, work.weight)
         if threads == 1:
@@ -126,32 +134,34 @@ def _run(kernel: Kernel, loss: RowLoss, x: RowInputs, terms: Array, gradient: Ar
     return work.totals
 
 
-def _axes(loss: RowLoss, x: RowInputs) -> tuple[int, ...] | None:
+def _axes(x: RowInputs, tiled: bool) -> tuple[int, ...] | None:
     """The shape in which a kernel takes the predictions as they lie in memory; None where it cannot."""
     if x.ready:
-        narrow = _has_tiles(loss, x) and x.classes <= NARROW
+        narrow = tiled and x.classes <= NARROW
         return (x.rows, x.classes, 1) if narrow else (x.rows, x.classes)
     inner = math.prod(x.shape[x.axis :])
-    columns = _has_tiles(loss, x) and x.classes <= COLUMNS and inner >= TILE // 4
+    columns = tiled and x.classes <= COLUMNS and inner >= TILE // 4
     lies_so = x.p.dtype == x.dtype and np.moveaxis(x.p, -1, x.axis).flags.c_contiguous
     return (x.rows // inner, x.classes, inner) if columns and lies_so else None
 
 
-def _has_tiles(loss: RowLoss, x: RowInputs) -> bool:
-    return x.labels is not None and loss.form.link == "softmax"
-
-
 def _cut(
-    loss: RowLoss, x: RowInputs, terms: Array, gradient: Array | None, axes: tuple[int, ...] | None
+    loss: RowLoss,
+    x: RowInputs,
+    by_index: bool,
+    terms: Array,
+    gradient: Array | None,
+    axes: tuple[int, ...] | None,
 ) -> Work:
     """Blocks of rows of about equal size, with their partial sums, weights and tolerance."""
-    narrow = len(axes) == 3 if axes is not None else _has_tiles(loss, x) and x.classes <= NARROW
+    tiled = by_index and loss.form.link == "softmax"
+    narrow = len(axes) == 3 if axes is not None else tiled and x.classes <= NARROW
     step = TILE if narrow else max(1, BLOCK // max(x.classes, 1))
     blocks = -(-x.rows // step)
     if axes is not None and narrow and axes[2] > 1:
         blocks = axes[0] * -(-axes[2] // TILE)
     check = -1.0
-    if loss.validate and not _has_tiles(loss, x):
+    if loss.validate and not tiled:
         check = tolerance(x.p.dtype, x.y.dtype)
     weight, each = _ONE, 0
     if x.w is not None or x.keep is not None:
@@ -159,7 +169,7 @@ def _cut(
         if x.keep is not None:
             weight[~x.keep] = 0.0
     totals, faults = np.empty((2, blocks))
-    return Work(axes, step, narrow, blocks, check, weight, each, terms, gradient, totals, faults)
+    return Work(axes, step, narrow, by_index, blocks, check, weight, each, terms, gradient, totals, faults)
 
 
 def _bound(
@@ -173,16 +183,16 @@ def _bound(
     scale = x.scale(loss.reduction)
     module = kernel.module
     if loss.form.link != "softmax":
-        loop = module.direct if x.labels is not None else module.direct_shares
+        loop = module.direct if work.by_index else module.direct_shares
         return partial(loop, *start, x.floor, scale, work.step, work.check, terms, g, totals, faults)
-    if x.labels is None:
+    if not work.by_index:
         return partial(module.shares, *start, scale, work.step, work.check, terms, g, totals, faults)
     if not work.narrow:
         return partial(module.wide, *start, scale, work.step, terms, g, totals, faults)
 
     def on_scratch(first: int, last: int) -> None:  # each thread's own
-        tile = np.empty((x.classes + 2, TILE + 16), x.dtype)  # no power of 2, which would crowd the cache
-        numbers, columns = np.empty((8, TILE)), np.empty((2, TILE), x.dtype.str.replace("f", "i"))
+        tile = np.empty((x.classes + 2, TILE + 16), p.dtype)  # no power of 2, which would crowd the cache
+        numbers, columns = np.empty((8, TILE)), np.empty((2, TILE), p.dtype.str.replace("f", "i"))
         module.narrow(*start, scale, work.step, tile, numbers, columns, terms, g, totals, faults, first, last)
 
     return on_scratch
@@ -197,8 +207,10 @@ def _converted(
         blocks = slice(chunk * each, min(chunk * each + each, work.blocks))
         lo, hi = blocks.start * work.step, min(blocks.stop * work.step, x.rows)
         p = _plain(x.p, lo, hi, x.dtype)
-        y = _plain(x.y, lo, hi, x.dtype) if x.labels is None else x.labels[lo:hi]
-        g = None if gradient is None else np.empty(p.shape, x.dtype)
+        if x.shift is not None:
+            p = shifted(p, x.shift)
+        y = _shares(x, lo, hi) if x.labels is None or not work.by_index else x.labels[lo:hi]
+        g = None if gradient is None else np.empty(p.shape, p.dtype)
         terms = work.terms[lo:hi]  # empty stays empty
         weight = work.weight[lo:hi] if work.each else work.weight
         totals, faults = work.totals[blocks], work.faults[blocks]
@@ -207,8 +219,15 @@ def _converted(
         loop = _bound(kernel, loss, x, work, p, y, g, terms, totals, faults, weight)
         loop(0, blocks.stop - blocks.start)
         if gradient is not None and g is not None:
-            g = g.reshape(hi - lo, x.classes)
-            put_rows(gradient, lo, hi, _narrow(g, x.answer_dtype, kernel.saturates))
+            whole: Array = g.reshape(hi - lo, x.classes)
+            put_rows(gradient, lo, hi, _narrow(whole, x.answer_dtype, kernel.saturates))
+
+
+def _shares(x: RowInputs, first: int, last: int) -> Array:
+    """Target distributions of some rows; of class indices, 1 at the class."""
+    if x.labels is None:
+        return _plain(x.y, first, last, x.dtype)
+    return np.equal.outer(x.labels[first:last], np.arange(x.classes)).astype(x.dtype)
 
 
 def _plain(view: Array, first: int, last: int, dtype: np.dtype[Any]) -> Array:

@@ -95,9 +95,9 @@ def scale_row(g, factor, shift, cw):
     """g = factor * g - shift * cw: from lifted exponentials to a row of the gradient."""
     if abs(factor) < LEAST and factor != 0.0:  # would lose digits as a float of the working dtype
         for j in range(g.size):
-            g[j] = ROW(np.float64(g[j]) * factor)
+            g[j] = ROW(np.float64(g[j]) * UNLIFT * factor)
     else:
-        f = ROW(factor)
+        f = ROW(factor * UNLIFT)
         for j in range(g.size):
             g[j] = g[j] * f
     if MEAN:
@@ -173,7 +173,7 @@ def wide(z, labels, w, each, cw, cw_sum, k, scale, step, terms, gradient, totals
                 s = scale * weight
                 b, u, of_lse = slopes_of(nll, mean, lse, c, classes, k)
                 factor = s * (b + u * cw_sum + of_lse) / (1.0 + others)
-                scale_row(G, factor * UNLIFT, s * u, cw)
+                scale_row(G, factor, s * u, cw)
                 G[t] = ROW(s * at_target(top, p, others, b, u, of_lse, c, cw_sum))
         totals[block] = block_total
         faults[block] = fault
@@ -280,7 +280,7 @@ def narrow(
                 x = (u * (cw_sum - c[r]) + of_lse - (b + u * c[r]) * rest) * near
                 y = a * (target[r] * UNLIFT * near) - b - u * c[r]
                 at[r] = s * select(in_top, x, y)
-                x = s * a * near * UNLIFT
+                x = s * a * near
                 factor[r] = x
                 tiny = add_reassoc(tiny, select(fabs(x) < LEAST, fabs(x), 0.0))
                 mean[r] = s * u
@@ -299,10 +299,10 @@ def narrow(
                 if cw is not None:
                     q = cw[j]
                 for r in range(TILE):
-                    e[r] = ROW(np.float64(e[r]) * factor[r] - mean[r] * q)
+                    e[r] = ROW(np.float64(e[r]) * UNLIFT * factor[r] - mean[r] * q)
         else:
             for r in range(TILE):
-                m[r] = ROW(factor[r])
+                m[r] = ROW(factor[r] * UNLIFT)
             for j in range(classes):
                 e = E[j]
                 for r in range(TILE):

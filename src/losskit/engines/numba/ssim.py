@@ -17,13 +17,21 @@ _ALONE = 4_000  # pixels; below, waking a thread costs more than it saves
 
 
 def kernel(
-    loss: SimilarityOfImagesLoss, arrays: Arrays, cotangent: Array | None, needed: tuple[bool, ...], weight: None = None
+    loss: SimilarityOfImagesLoss,
+    arrays: Arrays,
+    cotangent: Array | None,
+    needed: tuple[bool, ...],
+    weight: None = None,
 ) -> tuple[Array, Arrays | None]:
     """Terms, and with a cotangent the gradient."""
-    true, pred = arrays
+    pred = arrays[1]
     t, p = (x.reshape(-1, *x.shape[-2:]) for x in arrays)
     channels = len(p) // len(pred)
-    each = None if cotangent is None else np.repeat(np.asarray(cotangent, np.float64).reshape(-1), channels) / channels
+    each = (
+        None
+        if cotangent is None
+        else np.repeat(np.asarray(cotangent, np.float64).reshape(-1), channels) / channels
+    )
     if loss.scale_weights is None:
         lost, gradient = _scale(loss, t, p, each, with_means=True)
     else:

@@ -1,5 +1,5 @@
 """Total variation on the CPU: an image read once, its differences summed and their adjoint written in one pass."""
-# mypy: disable-error-code="untyped-decorator"
+# mypy: disable-error-code="untyped-decorator, call-arg"
 
 from functools import partial
 from typing import Any
@@ -18,7 +18,11 @@ _ALONE = 30_000  # pixels; below, waking a thread costs more than it saves
 
 
 def kernel(
-    loss: VariationLoss, arrays: Arrays, cotangent: Array | None, needed: tuple[bool, ...], weight: None = None
+    loss: VariationLoss,
+    arrays: Arrays,
+    cotangent: Array | None,
+    needed: tuple[bool, ...],
+    weight: None = None,
 ) -> tuple[Array, Arrays | None]:
     """Terms, and with a cotangent the gradient."""
     (images,) = arrays

@@ -19,13 +19,7 @@ NAMES = (
     "ones_like", "pad", "pow", "power", "prod", "reshape", "roll", "searchsorted", "sign", "sin", "sort", "sqrt", "square",
     "squeeze", "stack", "sum", "swapaxes", "take", "take_along_axis", "tanh", "where", "zeros", "zeros_like",
 )  # fmt: skip
-"""The words that mean what NumPy means by them."""
-
-EXTRAS = (
-    "array", "cast", "finfo_eps", "finfo_max", "finfo_tiny", "float", "index", "log_sum_exp", "one_hot", "rule", "scan", "sigmoid",
-    "softmax", "softplus", "stop", "wide",
-)  # fmt: skip
-"""The words beyond NumPy's."""
+"""The words that mean what NumPy means by them; the others are defined below."""
 
 
 def cast(x: Array, dtype: Any) -> Array:
@@ -33,9 +27,9 @@ def cast(x: Array, dtype: Any) -> Array:
     return np.asarray(x, dtype)
 
 
-def array(values: Any) -> Array:
+def array(values: Any, dtype: Any = np.float64) -> Array:
     """Numbers, such as a parameter's, as an array."""
-    return np.asarray(values, np.float64)
+    return np.asarray(values, dtype)
 
 
 def stop(x: Any) -> Any:

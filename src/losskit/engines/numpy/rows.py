@@ -5,7 +5,8 @@ A loss of a row with probabilities p, target t and weights c is
     c_t f(nll_t)  or  sum_j y_j c_j f(nll_j)       terms of the target ("nll")
     + f(mean_j c_j nll_j)                          terms of all classes alike ("mean_nll")
     + f(lse)                                       terms of the logits' log-sum-exp
-    + sum_j f(y_j, p_j)                            terms of each class ("pair")
+    + sum_j f(y_j, p_j)                            terms of each class ("pair"), or a function of
+                                                   them all, as losskit.engines.row_outer says
 
 and its derivative follows from u_j, the derivative with respect to nll_j. For a softmax
 
@@ -14,12 +15,14 @@ and its derivative follows from u_j, the derivative with respect to nll_j. For a
 where in the column of the largest logit 1 - p_k = q is known without cancellation.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from losskit.engines.inputs import Array, check_out
+from losskit.engines.numpy.array_words import xp
 from losskit.engines.outcome import mean_of_terms, reduced
 from losskit.engines.row_inputs import (
     RowInputs,
@@ -29,9 +32,10 @@ from losskit.engines.row_inputs import (
     row_inputs,
     rows_of,
 )
+from losskit.engines.row_outer import Outer, outer
 from losskit.reduction import Parts
 from losskit.registry import Evaluation, Wanted
-from losskit.rules import Term
+from losskit.rules import OUTER, Term
 from losskit.scalar import scaled
 from losskit.structures import RowLoss
 
@@ -110,11 +114,11 @@ def block(
         terms[first:last] = np.where(weight > 0.0, weight * v, 0.0)
     for target, values in ((gradient, g), (second, h)):
         if target is not None:
-            _put(loss, x, target, first, last, np.where(scale > 0.0, scale * values, 0.0))
+            _put(x, target, first, last, np.where(scale > 0.0, scale * values, 0.0))
 
 
-def _put(loss: RowLoss, x: RowInputs, target: Array, first: int, last: int, values: Array) -> None:
-    if any(term.rules.saturates for term in loss.terms):
+def _put(x: RowInputs, target: Array, first: int, last: int, values: Array) -> None:
+    if any(term.rules.saturates for term in x.terms):
         largest = (
             float(np.finfo(x.answer_dtype).max) if x.answer_dtype.kind == "f" else float(np.finfo("f4").max)
         )
@@ -122,15 +126,22 @@ def _put(loss: RowLoss, x: RowInputs, target: Array, first: int, last: int, valu
     put_rows(np.moveaxis(target, x.axis, -1), first, last, values.astype(x.answer_dtype))
 
 
-def softmax(z: Array) -> Softmax:
-    """The softmax of each row."""
-    largest = z.max(axis=1, keepdims=True)
-    top = np.arange(z.shape[1]) == z.argmax(axis=1, keepdims=True)
+def softmax(z: Array, shift: Array | None = None) -> Softmax:
+    """The softmax of each row, to which ``shift`` is added first, without rounding the sum."""
+    peak = (z if shift is None else z + shift).argmax(axis=1)
+    largest = np.take_along_axis(z, peak[:, None], axis=1)
+    top = np.arange(z.shape[1]) == peak[:, None]
     tied = z == largest
     d = np.where(tied, 0.0, z - largest)  # not inf - inf
     back = d - z
     lost = (z - (d - back)) - (largest + back)  # what rounding took from z - largest
     lost = np.where(np.isfinite(lost) & ~tied, lost, 0.0)
+    if shift is not None:
+        gap = shift - shift[peak][:, None]
+        near, d = d, d + gap
+        back = d - near
+        more = (near - (d - back)) + (gap - back)
+        lost = lost + np.where(np.isfinite(more), more, 0.0)
     e = np.exp(d) * (1.0 + lost)
     others = np.where(top, 0.0, e).sum(axis=1, keepdims=True)
     # Several +inf, or nothing but -inf, have no limit.
@@ -138,17 +149,24 @@ def softmax(z: Array) -> Softmax:
     p = e / (1.0 + others)
     rest = np.where(top, others / (1.0 + others), 1.0 - p)
     log_sum = np.log1p(others)
-    return Softmax(p, rest, top, -(d + lost) + log_sum, (largest + log_sum)[:, 0])
+    peaks = largest if shift is None else largest + shift[peak][:, None]
+    return Softmax(p, rest, top, -(d + lost) + log_sum, (peaks + log_sum)[:, 0])
 
 
 def _of_logits(loss: RowLoss, x: RowInputs, y: Array, z: Array) -> tuple[Array, Array, Array]:
     """Value, gradient and second derivative of each row of logits."""
-    s = softmax(z)
+    s = softmax(z, x.shift)
     weights = np.ones(x.classes) if x.class_weights is None else x.class_weights
-    value, u, v = _sums_of_classes(loss, x, y, s.nll, -s.nll, -1.0)
+    value, u, v = _sums_of_classes(x, y, s.nll, -s.nll, -1.0)
     of_lse = np.zeros(len(z))
     second = np.zeros(z.shape)
-    for term in loss.terms:
+    for k, whole in _outers(x, y, -s.nll):
+        value, u, v = value + k * whole.value, u - k * whole.slope, v + k * whole.own
+        below = np.where(s.top, 0.0, whole.across).sum(axis=1, keepdims=True)
+        across = whole.across.sum(axis=1, keepdims=True)
+        along = np.where(s.top, whole.across * s.rest - s.p * below, whole.across - s.p * across)
+        second += k * (whole.bend * along**2 + whole.spread)
+    for term in x.terms:
         if term.rules.argument == "mean_nll":
             f, df, ddf = _apply(term, x, _mean(weights, s.nll))
             value, u = value + f, u + df[:, None] * weights / x.classes
@@ -169,9 +187,10 @@ def _of_logits(loss: RowLoss, x: RowInputs, y: Array, z: Array) -> tuple[Array, 
     second += s.p * s.rest * total + across
     endless = np.isinf(total)
     if endless.any():  # probability where the target rules it out: limits, not inf - inf
-        out = np.isinf(u)
-        gradient = np.where(endless, np.where(out, -u, scaled(s.p, total)), gradient)
-        second = np.where(endless, scaled(np.where(out, s.rest - s.p, s.p - s.rest), np.inf), second)
+        out, gone = np.isinf(u), z == -np.inf
+        gradient = np.where(endless, np.where(out, -u, np.where(gone, 0.0, total)), gradient)
+        limit = scaled(np.where(gone, 0.0, np.where(out, s.rest - s.p, s.p - s.rest)), np.inf)
+        second = np.where(endless, limit, second)
     return value, gradient, second
 
 
@@ -189,10 +208,12 @@ def _of_probabilities(loss: RowLoss, x: RowInputs, y: Array, p: Array) -> tuple[
     else:
         divisor, bend = np.maximum(p, x.floor), 1.0
         nll = -np.log(divisor)
-    value, u, v = _sums_of_classes(loss, x, y, nll, p, None)
-    direct = _pair_slopes(loss, x, y, p)
-    second = direct[1]
-    for term in loss.terms:
+    value, u, v = _sums_of_classes(x, y, nll, p, None)
+    direct, second = _pair_slopes(x, y, p)
+    for k, whole in _outers(x, y, p):
+        value, direct = value + k * whole.value, direct + k * whole.slope
+        second = second + k * (whole.own + whole.bend * whole.across**2 + whole.spread)
+    for term in x.terms:
         if term.rules.argument == "mean_nll":
             f, df, ddf = _apply(term, x, _mean(weights, nll))
             value, u = value + f, u + df[:, None] * weights / x.classes
@@ -201,18 +222,18 @@ def _of_probabilities(loss: RowLoss, x: RowInputs, y: Array, p: Array) -> tuple[
         elif term.rules.argument == "log_sum_exp":
             raise ValueError(f"{term.rules.name} is a function of logits, but {loss!r} takes probabilities")
     # Divided twice, not by the square: that is 0 for a probability at the floor.
-    return value, direct[0] - u / divisor, second + (v + bend * u) / divisor / divisor
+    return value, direct - u / divisor, second + (v + bend * u) / divisor / divisor
 
 
 def _sums_of_classes(
-    loss: RowLoss, x: RowInputs, y: Array, nll: Array, p: Array, chain: float | None
+    x: RowInputs, y: Array, nll: Array, p: Array, chain: float | None
 ) -> tuple[Array, Array, Array]:
     """The terms that are sums over the classes: their value, and u and v, the first and second
     derivative with respect to each nll. Rules of a pair (y, p) join u only where ``chain`` = dp/dnll."""
     value, u, v = np.zeros(len(y)), np.zeros(y.shape), np.zeros(y.shape)
     share = y if x.class_weights is None else y * x.class_weights
     nothing = (y == 0.0) | ((share == 0.0) & ~np.isnan(nll))  # 0 times inf is 0, but NaN is not lost
-    for term in loss.terms:
+    for term in x.terms:
         if term.rules.argument == "nll":
             f, df, ddf = (np.where(nothing, 0.0, share * a) for a in _apply(term, x, nll))
         elif term.rules.argument == "pair":
@@ -224,14 +245,23 @@ def _sums_of_classes(
     return value, u, v
 
 
-def _pair_slopes(loss: RowLoss, x: RowInputs, y: Array, p: Array) -> tuple[Array, Array]:
+def _pair_slopes(x: RowInputs, y: Array, p: Array) -> tuple[Array, Array]:
     """Slope and curvature of the rules of a pair, with respect to p itself."""
     slope, curvature = np.zeros(p.shape), np.zeros(p.shape)
-    for term in loss.terms:
+    for term in x.terms:
         if term.rules.argument == "pair":
             _, df, ddf = _apply(term, x, y, p)
             slope, curvature = slope + df, curvature + ddf
     return slope, curvature
+
+
+def _outers(x: RowInputs, y: Array, p: Array) -> Iterator[tuple[float, Outer]]:
+    """The terms that are a function of all classes' rules of a pair, with their coefficients."""
+    for term in x.terms:
+        if term.rules.argument in OUTER:
+            numbers = term.numbers(float(np.finfo(x.dtype).tiny))
+            each = _apply(replace(term, coefficient=1.0), x, y, p)
+            yield term.coefficient, outer(xp, term.rules.argument, numbers, y, *each)
 
 
 def _apply(term: Term, x: RowInputs, *argument: Array) -> tuple[Array, Array, Array]:

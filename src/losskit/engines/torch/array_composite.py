@@ -94,10 +94,10 @@ def prepared(loss: ArrayLoss, arguments: Arrays, sample_weight: Any, mask: Any) 
         known = weights.keep is None or is_known(weights.keep)
         arrays, weights, shape = without_terms(xp, loss, arrays, shape, weights, known)
     else:
-        elements = loss.weighting == "elements"
+        elements = loss.weighting != "items"
         inside = _weights(inner_shape(formula, loss, arrays), like, sample_weight if elements else None, mask)
         outside = _weights(shape, like, None if elements else sample_weight, None)
-        arrays, inner, weights = without_elements(xp, arrays, shape, inside, outside)
+        arrays, inner, weights = without_elements(xp, loss, arrays, shape, inside, outside)
     return _checked(ArrayPoint(loss, formula, xp, arrays, inner, shape, weights))
 
 

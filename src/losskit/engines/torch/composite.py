@@ -134,7 +134,7 @@ def terms_of(point: Point) -> Tensor:
     elif point.p.numel() == 0:
         return point.p.sum(-1)
     else:
-        terms = rows.expanded(rows.Rows(b.terms, b.form.link, b.floor), *point[:4])
+        terms = rows.expanded(rows.Rows(b.terms, b.form.link, b.floor, b.form.shift), *point[:4])
     return weighed(terms, point.weights)
 
 
@@ -147,7 +147,7 @@ def curvatures(point: Point) -> Tensor:
         return _saturated(b, weighed(expansion.diagonal(b.terms, point.y, point.p), point.weights) * scale)
     if point.p.numel() == 0:
         return torch.zeros_like(point.p).movedim(-1, b.form.axis)
-    second = rows.diagonal(rows.Rows(b.terms, b.form.link, b.floor), *point[:4])
+    second = rows.diagonal(rows.Rows(b.terms, b.form.link, b.floor, b.form.shift), *point[:4])
     along = Weights(*(None if x is None else x.unsqueeze(-1) for x in point.weights))
     return _saturated(b, weighed(second, along) * scale).movedim(-1, b.form.axis)
 

@@ -7,12 +7,15 @@ differences of log-probabilities are taken to the column of the largest logit, w
 """
 
 import math
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from losskit.engines.row_outer import Outer, outer
 from losskit.engines.torch.expansion import BoundTerm, finite, linear, times
+from losskit.rules import OUTER
 
 
 class Rows(NamedTuple):
@@ -21,6 +24,8 @@ class Rows(NamedTuple):
     terms: tuple[BoundTerm, ...]
     link: str
     floor: float
+    shift: tuple[float, ...] | None = None
+    """What is added to the logits of each class."""
 
     @property
     def saturates(self) -> bool:
@@ -36,6 +41,8 @@ class Local(NamedTuple):
     """The first derivative with respect to each nll."""
     v: Tensor
     """The second."""
+    outers: list[tuple[float, Outer]]
+    """What is a function of all classes' rules of a pair, with its coefficients."""
     mean_bend: Tensor | None
     """The second derivative with respect to the mean of the weighted nll."""
     lse_slope: Tensor | float
@@ -53,15 +60,25 @@ class Softmax(NamedTuple):
     lse: Tensor
 
 
-def softmax(z: Tensor) -> Softmax:
-    """The softmax of the last axis."""
-    largest = z.amax(-1, keepdim=True)
-    top = torch.arange(z.shape[-1], device=z.device) == z.argmax(-1, keepdim=True)
+def softmax(z: Tensor, added: tuple[float, ...] | None = None) -> Softmax:
+    """The softmax of the last axis, to whose logits numbers are added first, without rounding the sum."""
+    shift = None if added is None else torch.tensor(added, dtype=z.dtype, device=z.device)
+    peak = (z if shift is None else z + shift).argmax(-1, keepdim=True)
+    largest = z.gather(-1, peak)
+    top = torch.arange(z.shape[-1], device=z.device) == peak
     tied = z == largest
     d = torch.where(tied, 0.0, z - largest)  # not inf - inf
     back = d - z
     lost = (z - (d - back)) - (largest + back)  # what rounding took from z - largest
     lost = torch.where(torch.isfinite(lost) & ~tied, lost, 0.0)
+    if shift is not None:
+        at_peak = shift[peak.squeeze(-1)].unsqueeze(-1)
+        gap = shift - at_peak
+        near, d = d, d + gap
+        back = d - near
+        more = (near - (d - back)) + (gap - back)
+        lost = lost + torch.where(torch.isfinite(more), more, 0.0)
+        largest = largest + at_peak
     e = torch.exp(d) * (1.0 + lost)
     others = _sum(torch.where(top, 0.0, e))
     # Several +inf, or nothing but -inf, have no limit.
@@ -81,7 +98,7 @@ def expanded(
         return _expanded_directly(rows, y, labels, p, weights)
     z = p
     q = z.detach()
-    s = softmax(q)
+    s = softmax(q, rows.shift)
     at = _at_logits(rows, y, labels, q, s, weights)
     infinite = torch.isinf(q)
     d = torch.where(infinite, 0.0, z - q)
@@ -93,6 +110,8 @@ def expanded(
     total = finite(_sum(at.u).squeeze(-1) + at.lse_slope)
     rise = mean - from_top  # of each nll
     bend = total * variance.squeeze(-1) + _sum(finite(at.v) * rise * rise).squeeze(-1)
+    for k, whole in at.outers:
+        bend = bend + k * _bent(whole, rise)
     if at.mean_bend is not None:
         share = _mean(weights, rise)
         bend = bend + at.mean_bend * share * share
@@ -109,22 +128,30 @@ def diagonal(
 ) -> Tensor:
     """The diagonal of the second derivative of each row."""
     if rows.link != "softmax":
-        _, _, second, mean_bend, divisor = _at_probabilities(rows, y, labels, p, weights)
+        _, _, second, outers, mean_bend, divisor = _at_probabilities(rows, y, labels, p, weights)
+        for k, whole in outers:
+            second = second + k * (whole.bend * whole.across * whole.across + whole.spread)
         if mean_bend is not None:
             step = (1.0 if weights is None else weights) / p.shape[-1] / divisor
             second = second + times(
                 mean_bend.unsqueeze(-1), step * step
             )  # the square may overflow at a floor
         return second
-    s = softmax(p)
+    s = softmax(p, rows.shift)
     at = _at_logits(rows, y, labels, p, s, weights)
     total = _sum(at.u) + _column(at.lse_slope)
     below = _sum(torch.where(s.top, 0.0, at.v))
     others = torch.where(s.top, below, _sum(at.v) - at.v)
     second = s.p * s.rest * total + (times(s.p * s.p, others) + times(s.rest * s.rest, at.v))
     out = torch.isinf(at.u)
-    limit = times(torch.where(out, s.rest - s.p, s.p - s.rest), torch.full_like(s.p, math.inf))
+    side = torch.where(out, s.rest - s.p, s.p - s.rest)
+    limit = times(torch.where(p == -math.inf, 0.0, side), torch.full_like(s.p, math.inf))
     second = torch.where(torch.isinf(total), limit, second)
+    for k, whole in at.outers:
+        below = _sum(torch.where(s.top, 0.0, whole.across))
+        beside = whole.across - s.p * _sum(whole.across)
+        along = torch.where(s.top, whole.across * s.rest - s.p * below, beside)
+        second = second + k * (whole.bend * along * along + whole.spread)
     if at.mean_bend is not None:
         slope = _mean_slope(s, weights)
         second = second + at.mean_bend.unsqueeze(-1) * slope * slope
@@ -137,6 +164,9 @@ def _at_logits(
     rows: Rows, y: Tensor | None, labels: Tensor | None, z: Tensor, s: Softmax, weights: Tensor | None
 ) -> Local:
     value, u, v = _sums_of_classes(rows, y, labels, s.nll, -s.nll, weights, -1.0)
+    outers = _outers(rows, y, -s.nll)
+    for k, whole in outers:
+        value, u, v = value + k * whole.value, u - k * whole.slope, v + k * whole.own
     mean_bend = lse_bend = None
     lse_slope: Any = 0.0
     for term in rows.terms:
@@ -151,9 +181,9 @@ def _at_logits(
     total = _sum(u) + _column(lse_slope)
     gradient = torch.where(s.top, s.p * below - u * s.rest, s.p * total - u)
     # Probability where the target rules it out: limits, not inf - inf.
-    limit = torch.where(torch.isinf(u), -u, times(s.p, total.expand_as(s.p)))
+    limit = torch.where(torch.isinf(u), -u, torch.where(z == -math.inf, 0.0, total))
     gradient = torch.where(torch.isinf(total), limit, gradient)
-    return Local(value, gradient, u, v, mean_bend, lse_slope, lse_bend)
+    return Local(value, gradient, u, v, outers, mean_bend, lse_slope, lse_bend)
 
 
 def _expanded_directly(
@@ -161,11 +191,13 @@ def _expanded_directly(
 ) -> Tensor:
     """Rows of probabilities or of their logarithms: the second derivative is almost diagonal."""
     q = p.detach()
-    value, slope, second, mean_bend, divisor = _at_probabilities(rows, y, labels, q, weights)
+    value, slope, second, outers, mean_bend, divisor = _at_probabilities(rows, y, labels, q, weights)
     infinite = torch.isinf(q)
     d = torch.where(infinite, 0.0, p - q)
     bend = torch.where(torch.isnan(q), 0.0, d)
     quadratic = _sum(bend * bend * finite(second)).squeeze(-1)
+    for k, whole in outers:
+        quadratic = quadratic + k * _bent(whole, bend)
     if mean_bend is not None:
         share = _mean(weights, bend * finite(1.0 / divisor))
         quadratic = quadratic + finite(mean_bend) * share * share
@@ -176,8 +208,8 @@ def _expanded_directly(
 
 def _at_probabilities(
     rows: Rows, y: Tensor | None, labels: Tensor | None, p: Tensor, weights: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor]:
-    """Value, slope and own curvature of each row, the bend of its mean, and dp/d(-nll)."""
+) -> tuple[Tensor, Tensor, Tensor, list[tuple[float, Outer]], Tensor | None, Tensor]:
+    """Value, slope and own curvature of each row, what bends across its classes, and dp/d(-nll)."""
     if rows.link == "log_probability":
         nll, divisor, bend = -p, torch.ones_like(p), 0.0
     else:
@@ -186,6 +218,9 @@ def _at_probabilities(
     value, u, v = _sums_of_classes(rows, y, labels, nll, p, weights, None)
     slope = second = torch.zeros_like(p)
     mean_bend = None
+    outers = _outers(rows, y, p)
+    for k, whole in outers:
+        value, slope, second = value + k * whole.value, slope + k * whole.slope, second + k * whole.own
     for term in rows.terms:
         if term.argument == "pair":
             _, df, ddf = term.at(_shares(y, labels, p), p)
@@ -195,7 +230,8 @@ def _at_probabilities(
             share = df.unsqueeze(-1) / p.shape[-1]
             value, u = value + f, u + (share if weights is None else share * weights)
     # Divided twice, not by the square: that is 0 for a probability at the floor.
-    return value, slope - u / divisor, second + (v + bend * u) / divisor / divisor, mean_bend, divisor
+    second = second + (v + bend * u) / divisor / divisor
+    return value, slope - u / divisor, second, outers, mean_bend, divisor
 
 
 def _sums_of_classes(
@@ -229,6 +265,28 @@ def _sums_of_classes(
             continue
         value, u, v = value + f, u + df, v + ddf
     return value, u, v
+
+
+def _outers(rows: Rows, y: Tensor | None, p: Tensor) -> list[tuple[float, Outer]]:
+    """The terms that are a function of all classes' rules of a pair, with their coefficients."""
+    found = []
+    for term in rows.terms:
+        if term.argument in OUTER:
+            assert y is not None
+            each = term._replace(coefficient=1.0).at(y, p)
+            found.append((term.coefficient, outer(_WORDS, term.argument, term.numbers, y, *each)))
+    return found
+
+
+def _bent(whole: Outer, moves: Tensor) -> Tensor:
+    """The second derivative of a function of all classes along ``moves``, but for each class's own."""
+    along = _sum(finite(whole.across) * moves)
+    bent: Tensor = whole.bend * along * along
+    if isinstance(whole.w, Tensor):
+        moved = finite(whole.df) * moves
+        from_mean = moved - _sum(whole.w * moved)
+        bent = bent + whole.tilt * _sum(whole.w * from_mean * from_mean)
+    return bent.squeeze(-1)
 
 
 def _shares(y: Tensor | None, labels: Tensor | None, p: Tensor) -> Tensor:
@@ -265,3 +323,12 @@ def _sum(x: Tensor) -> Tensor:
     if x.dtype is torch.float64 or x.device.type == "mps":
         return x.sum(-1, keepdim=True)
     return x.sum(-1, keepdim=True, dtype=torch.float64).to(x.dtype)
+
+
+_WORDS = SimpleNamespace(
+    exp=torch.exp, expm1=torch.expm1, log=torch.log, log1p=torch.log1p, sqrt=torch.sqrt,
+    where=torch.where, minimum=lambda x, most: torch.clamp(x, max=most),
+    max=lambda x, axis, keepdims: x.amax(axis, keepdim=keepdims),
+    sum=lambda x, axis, keepdims=False: _sum(x) if keepdims else _sum(x).squeeze(axis),
+)  # fmt: skip
+"""What losskit.engines.row_outer is written in; here where a compiler can trace it, whatever the dtype."""
