@@ -1,6 +1,5 @@
 """Losses of a few numbers at a time: value and all gradients of a mean over n terms."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -9,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import losskit as lk
-from benchmarks.harness import Answer, Array, Case, Contestant, Runner
-from benchmarks.peers import torch_or_none
+from benchmarks.array_peers import losskit_contestants, torch_contestants
+from benchmarks.harness import Case, Contestant
 
 SIZES = ("1e3", "1e5", "1e6")
 QUICK = ("1e3", "1e4")
@@ -110,62 +109,4 @@ def _contestants(subject: Subject, n: int) -> list[Contestant]:
     loss = subject.loss()
     arrays = tuple(x.astype(np.float32) for x in loss.example(np.random.default_rng(0), n))
     moving = [loss.arguments.index(name) for name in loss.differentiable]
-    return [*_losskit(loss, arrays, moving), *_torch(subject.torch, arrays, moving)]
-
-
-def _joined(gradients: Any) -> Array:
-    several = gradients if isinstance(gradients, tuple) else (gradients,)
-    return np.concatenate([np.ravel(g) for g in several])
-
-
-def _losskit(loss: Any, arrays: tuple[Array, ...], moving: list[int]) -> list[Contestant]:
-    def answer(result: tuple[Any, Any]) -> Answer:
-        return float(result[0]), _joined(result[1])
-
-    def warm() -> Runner:
-        outs = tuple(np.empty_like(arrays[i]) for i in moving)
-        out = outs[0] if len(outs) == 1 else outs
-        return Runner(lambda: loss.value_and_derivative(*arrays, out=out), answer)
-
-    fresh = Contestant(
-        "losskit", "losskit", lambda: Runner(lambda: loss.value_and_derivative(*arrays), answer)
-    )
-    return [fresh, Contestant("losskit out=", "losskit", warm)]
-
-
-def _torch(function: Callable[..., Any], arrays: tuple[Array, ...], moving: list[int]) -> list[Contestant]:
-    """Forward and backward, eagerly and compiled by inductor."""
-    torch = torch_or_none()
-    if torch is None:
-        return []
-
-    def runner(call: Callable[..., Any]) -> Runner:
-        tensors = [torch.from_numpy(a).requires_grad_(i in moving) for i, a in enumerate(arrays)]
-        leaves = [tensors[i] for i in moving]
-
-        def release() -> None:
-            for leaf in leaves:
-                leaf.grad = None
-
-        def run() -> Any:
-            release()
-            value = call(*tensors)
-            value.backward()
-            return value
-
-        return Runner(
-            run, lambda value: (value.item(), _joined(tuple(x.grad.numpy() for x in leaves))), release
-        )
-
-    def compiled() -> Runner:
-        with torch._inductor.config.patch(force_disable_caches=True), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "dynamo_pgo force disabled", UserWarning)
-            made = runner(torch.compile(function, fullgraph=True, dynamic=False))
-            made.run()
-            made.release()
-        return made
-
-    return [
-        Contestant("torch eager", "peer", lambda: runner(function)),
-        Contestant("torch.compile", "peer", compiled),
-    ]
+    return [*losskit_contestants(loss, arrays, moving), *torch_contestants(subject.torch, arrays, moving)]

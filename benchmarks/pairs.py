@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 import losskit as lk
-from benchmarks.columns import _losskit as losskit_contestants
-from benchmarks.columns import _torch as torch_contestants
+from benchmarks.array_peers import losskit_contestants, torch_contestants
 from benchmarks.harness import Case, Contestant
 
 SIZES = ("100000x128", "10000x768")

@@ -10,8 +10,8 @@ import pytest
 import losskit as lk
 from losskit.errors import InputError
 from losskit.plotting import plot
-from losskit.views import VIEWS, view_of
 from losskit.structures import ResidualLoss
+from losskit.views import VIEWS, view_of
 
 
 def curves(figure: Any) -> dict[str, list[Any]]:

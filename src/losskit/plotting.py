@@ -11,7 +11,7 @@ from losskit.drawing import FAINT, INK, PALETTE, check_output, new_figure, quiet
 from losskit.errors import InputError, nearest
 from losskit.labels import label_of
 from losskit.loss import LossFunction
-from losskit.views import WHAT, Array, View, curve, subject_of
+from losskit.views import WHAT, Array, View, subject_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,7 +105,7 @@ def _panel(axes: "Axes", what: str, view: View, x: Array, members: list[tuple[Lo
     for i, (loss, colour) in enumerate(members):
         width = 1.9 + 1.2 * min(2, len(members) - 1 - i)  # a curve under an equal one shows as its edge
         for one in view.curves:
-            seen.append(curve(loss, what, one.sample, x))
+            seen.append(one.sample(loss, what, x))
             axes.plot(x, seen[-1], one.style, color=colour, linewidth=width, alpha=0.92, zorder=3 + i)
     quiet(axes)
     axes.axhline(0, color=FAINT, linewidth=0.8, zorder=1)

@@ -46,15 +46,10 @@ class View:
     """Whether the curves go off to infinity at the ends, as at the probabilities 0 and 1."""
 
 
-def curve(loss: LossFunction, what: str, sample: Sample, x: Array) -> Array:
-    """A curve of a loss, from the reference engine: pictures need no kernel."""
-    with use_engine("numpy"):
-        return sample(loss, what, x)
-
-
 def _pointwise(pair: Callable[[float], Pair]) -> Sample:
     """The curve through (y_true, y_pred) at each x: the mean over one term is that term, for any loss whatever."""
 
+    @use_engine("numpy")  # a picture is worth no kernel
     def sample(loss: LossFunction, what: str, x: Array) -> Array:
         verb = {"value": loss.compute, "slope": loss.derivative, "curvature": loss.second_derivative}[what]
         one_hot = isinstance(loss, RowLoss) and loss.form.target != "index"
@@ -97,6 +92,7 @@ def _at(y: float) -> Sample:
 def _along_the_line(loss: LossFunction, what: str, x: Array) -> Array:
     """From one example of a loss's arguments to another; what has no derivative stays as in the first."""
     part: Any = loss.weighted_terms()[0][1]
+    loss = loss.replace(validate=False)  # between two rows of log-probabilities lies none
     try:
         start, end = (part.example(np.random.default_rng(seed), TERMS) for seed in (0, 1))
     except NotImplementedError as error:
@@ -115,14 +111,14 @@ def _along_the_line(loss: LossFunction, what: str, x: Array) -> Array:
 
 def _slope(derivative: Any, ways: dict[int, Array]) -> float:
     """The derivative along the line, from those in the arguments."""
-    several = derivative if isinstance(derivative, tuple) else (derivative,)
+    several: tuple[Array, ...] = derivative if isinstance(derivative, tuple) else (derivative,)
     return float(sum(np.sum(g * way) for g, way in zip(several, ways.values(), strict=True)))
 
 
 def _difference(slope: Array, x: Array) -> Array:
     """The curvature, of the difference to the left and to the right the smaller one: a kink is then no spike."""
     steps = np.diff(slope) / np.diff(x)
-    left, right = np.r_[steps[0], steps], np.r_[steps, steps[-1]]
+    left, right = np.append(steps[0], steps), np.append(steps, steps[-1])
     return np.where(np.abs(left) <= np.abs(right), left, right)
 
 
@@ -141,7 +137,7 @@ VIEWS = {
     "row of probabilities": View(
         "probability of the true class, of three", 0.002, 0.998, (Curve(_pointwise(_probability_row)),), bounded=True
     ),
-    "line": View("from one example to another", 0.0, 1.0, (Curve(_along_the_line),), points=201),
+    "line": View("from one example to another", 0.0, 1.0, (Curve(_along_the_line),), points=101),
 }  # fmt: skip
 """How each kind of loss is drawn."""
 

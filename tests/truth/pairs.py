@@ -100,10 +100,11 @@ def samples(name: str, parameters: dict[str, Any], dtype: Any) -> Iterator[Sampl
             yield Sample(case, (x1, x2), smooth)
         else:
             unlike = 0 if name == "ContrastiveLoss" else -1
-            at_kink = case == "almost opposite" and parameters["margin"] == -1
             for label in (1, unlike):
+                if case == "almost opposite" and label == parameters["margin"]:
+                    continue  # the loss is c + 1 next to c = -1, its kink
                 labels = np.full(len(x1), label, kind)
-                yield Sample(f"{case}, label {label}", (labels, x1, x2), smooth and not at_kink)
+                yield Sample(f"{case}, label {label}", (labels, x1, x2), smooth)
     if name == "ContrastiveLoss":
         labels, distances = np.array([1, 0, 0, 0.25], kind), np.array([2, 0.5, 3, 0.125], kind)
         yield Sample("given distances", (labels, distances, None))

@@ -25,6 +25,10 @@ from losskit.engines.jax.inputs import working_dtype
 from losskit.engines.jax.words import largest
 from losskit.jax.features import perceptual_loss, style_loss
 from losskit.jax.lattice import ctc_loss as ctc_loss
+from losskit.jax.lists import ranking_softmax_loss as ranking_softmax_loss
+from losskit.jax.pairs import cosine_distance as cosine_distance
+from losskit.jax.pairs import cosine_similarity as cosine_similarity
+from losskit.jax.pairs import triplet_margin_loss as triplet_margin_loss
 from losskit.jax.penalties import gradient_penalty, r1_penalty
 from losskit.jax.rules import Focal, Generalized, OfLogTargets
 from losskit.jax.shapes import Array, ArrayLike, Axis, integers, kept, number_of, rows_of
@@ -38,10 +42,11 @@ from losskit.losses.softmax_kin import PolyLoss
 from losskit.rules import RuleSet, Term
 
 OPTAX = (
-    "ctc_loss", "convex_kl_divergence", "generalized_kl_divergence", "hinge_loss", "huber_loss", "kl_divergence",
-    "kl_divergence_with_log_targets", "l2_loss", "log_cosh", "perceptron_loss", "poly_loss_cross_entropy",
-    "safe_softmax_cross_entropy", "sigmoid_binary_cross_entropy", "sigmoid_focal_loss", "smooth_labels",
-    "softmax_cross_entropy", "softmax_cross_entropy_with_integer_labels", "sparsemax_loss", "squared_error",
+    "convex_kl_divergence", "cosine_distance", "cosine_similarity", "ctc_loss", "generalized_kl_divergence",
+    "hinge_loss", "huber_loss", "kl_divergence", "kl_divergence_with_log_targets", "l2_loss", "log_cosh",
+    "perceptron_loss", "poly_loss_cross_entropy", "ranking_softmax_loss", "safe_softmax_cross_entropy",
+    "sigmoid_binary_cross_entropy", "sigmoid_focal_loss", "smooth_labels", "softmax_cross_entropy",
+    "softmax_cross_entropy_with_integer_labels", "sparsemax_loss", "squared_error", "triplet_margin_loss",
 )  # fmt: skip
 """The functions with optax's names, signatures and meaning."""
 

@@ -33,6 +33,7 @@ from losskit.torch.drop_in import (
 )
 from losskit.torch.drop_in_columns import GaussianNLLLoss, MarginRankingLoss
 from losskit.torch.drop_in_lattice import CTCLoss
+from losskit.torch.drop_in_linear import LinearCrossEntropyLoss
 from losskit.torch.drop_in_margins import (
     HingeEmbeddingLoss,
     MultiLabelMarginLoss,
@@ -41,6 +42,7 @@ from losskit.torch.drop_in_margins import (
     PoissonNLLLoss,
     SoftMarginLoss,
 )
+from losskit.torch.drop_in_pairs import CosineEmbeddingLoss, TripletMarginLoss
 from losskit.torch.features import PerceptualLoss, StyleLoss
 from losskit.torch.generated import modules
 from losskit.torch.module import LossModule
@@ -48,9 +50,10 @@ from losskit.torch.penalties import gradient_penalty, r1_penalty
 from losskit.torch.trainer import compute_loss_func
 
 DROP_INS = (
-    BCELoss, BCEWithLogitsLoss, CTCLoss, CrossEntropyLoss, GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss,
-    L1Loss, MSELoss, MarginRankingLoss, MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss,
-    PoissonNLLLoss, SmoothL1Loss, SoftMarginLoss,
+    BCELoss, BCEWithLogitsLoss, CTCLoss, CosineEmbeddingLoss, CrossEntropyLoss, GaussianNLLLoss,
+    HingeEmbeddingLoss, HuberLoss, KLDivLoss, L1Loss, LinearCrossEntropyLoss, MSELoss, MarginRankingLoss,
+    MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, PoissonNLLLoss, SmoothL1Loss,
+    SoftMarginLoss, TripletMarginLoss,
 )  # fmt: skip
 """The modules with torch.nn's names and meaning."""
 

@@ -45,7 +45,7 @@ def kernel_of(loss: RowLoss, by_index: bool, dtype: np.dtype[Any]) -> Kernel | N
     except KeyError:
         pass
     try:
-        kernels[key] = _bind(loss.form.link, loss.terms_for(by_index), dtype)
+        kernels[key] = bind_rows(loss.form.link, loss.terms_for(by_index), dtype)
     except CannotCompile as error:
         message = f"{error}; {type(loss).__name__} runs on the NumPy engine, which is slower"
         warnings.warn(message, stacklevel=5)
@@ -57,7 +57,7 @@ Sets = tuple[tuple[RuleSet, bool], ...]
 _modules: dict[Any, ModuleType] = {}
 
 
-def _bind(link: str, terms: tuple[Term, ...], dtype: np.dtype[Any]) -> Kernel:
+def bind_rows(link: str, terms: tuple[Term, ...], dtype: np.dtype[Any]) -> Kernel:
     sets = tuple((term.rules, term.coefficient != 1.0) for term in terms)
     key = (dtype, sets, link)
     if key not in _modules:
@@ -77,7 +77,7 @@ _PREFIX = {
     "pair": "pair", "root_pair": "outer", "tilted_pair": "outer",
 }  # fmt: skip
 
-_CONSTANTS = {
+CONSTANTS = {
     "float32": {
         "ROW": "np.float32", "INT": "np.int32", "SIGN_BIT": "INT(31)", "ALL_BUT_SIGN": "INT(0x7FFFFFFF)",
         "LIFT": f"ROW({math_rows.LIFT32!r})", "UNLIFT": repr(1.0 / math_rows.LIFT32), "LEAST": "1e-18",
@@ -88,7 +88,7 @@ _CONSTANTS = {
     },
 }  # fmt: skip
 
-_DECORATORS = """
+DECORATORS = """
 # Without the wrappers to call it from Python or C, a function compiles in two thirds of the time; what
 # has loops is inlined before it is compiled, or it would be optimised twice.
 step = njit(forceinline=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
@@ -170,11 +170,11 @@ def module_text(sets: Sets, link: str, dtype: str) -> str:
     nothing in them.
     """
     writer = Writer("float64")
-    writer.add(_DECORATORS)
+    writer.add(DECORATORS)
     _add_rules(writer, sets)
     source = inspect.getsource(math_rows)  # part of the text, so that a change makes another module
     constants = {
-        **_CONSTANTS[dtype], "TILE": TILE,
+        **CONSTANTS[dtype], "TILE": TILE,
         "MEAN": any(rules.argument == "mean_nll" for rules, _ in sets),
         "PAIRS": any(rules.argument in PAIRS for rules, _ in sets),
         "ROOT": any(rules.argument == "root_pair" for rules, _ in sets),

@@ -6,7 +6,7 @@ import numpy as np
 
 from losskit.engines.inputs import Array
 from losskit.engines.numba import pool
-from losskit.engines.numba.row_kernel import _bind
+from losskit.engines.numba.row_kernel import bind_rows
 from losskit.engines.numba.rows import BLOCK
 from losskit.rules import Term
 
@@ -26,7 +26,7 @@ class RowTiles:
         y are class indices, where one out of range marks a row that does not count, or distributions.
         """
         rows, classes = z.shape
-        kernel = _bind("softmax", self.terms, z.dtype)
+        kernel = bind_rows("softmax", self.terms, z.dtype)
         of_class = None if self.class_weights is None else np.array(self.class_weights)
         whole = float(classes) if of_class is None else float(of_class.sum())
         counts = np.ones(rows) if y.ndim == 2 else ((y >= 0) & (y < classes)).astype(np.float64)

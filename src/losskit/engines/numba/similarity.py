@@ -229,9 +229,9 @@ def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 def _module(dtype: np.dtype[Any]) -> ModuleType:
     """The loops, compiled for a dtype."""
     writer = Writer("float64")
-    writer.add(row_kernel._DECORATORS)
+    writer.add(row_kernel.DECORATORS)
     constants = {
-        **row_kernel._CONSTANTS[dtype.name],
+        **row_kernel.CONSTANTS[dtype.name],
         "OVER_POSITIVES": _SETS[POSITIVES], "OVER_NEGATIVES": _SETS[NEGATIVES],
     }  # fmt: skip
     writer.add("\n".join(f"{name} = {value}" for name, value in constants.items()))
