@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench docs clean
 .DELETE_ON_ERROR:
 
 demo: .venv/runtime  ## the main job on real data: which loss should I train with?
@@ -22,6 +22,9 @@ check: .venv/dev  ## format, lint, types, tests
 
 bench: .venv/dev  ## speed beside the peers; ARGS="--quick --only huber" narrows it
 	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: .venv/dev  ## a page and a picture for each loss, and the tables of all, from the classes
+	$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf .venv demo

@@ -54,3 +54,6 @@ def _cases():
 
 CASES = list(_cases())
 """Every class, by default and with each choice that is no number."""
+
+FIRST = list({type(case.loss): case for case in reversed(CASES)}.values())
+"""Every class by default: what is about frameworks and not about formulas is the same for all its choices."""

@@ -33,7 +33,7 @@ LEVELS = [
     {"loss"},
     {"structures"},
     {"losses", "engines", "numerics", "labels"},
-    {"catalogue", "laws", "checking", "torch", "jax"},
+    {"catalogue", "facts", "laws", "checking", "torch", "jax"},
     {"advisor", "plotting", "views", "drawing"},
     {"cli", "commands", "terminal", "__main__"},
 ]

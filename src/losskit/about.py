@@ -4,19 +4,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 CONVEX = "convex"
-"""Curvature is nowhere negative."""
 SYMMETRIC = "symmetric"
-"""value(y, p) = value(p, y)."""
 SMOOTH = "smooth"
-"""The slope is continuous."""
 BOUNDED = "bounded"
-"""The value has a finite upper bound."""
 PROPER = "proper"
-"""The expected loss is least at the true probability."""
 ROBUST = "robust"
-"""The slope is bounded."""
 REDESCENDING = "redescending"
-"""The slope returns to 0 for far outliers."""
+
+MEANINGS = {
+    CONVEX: "the curvature is nowhere negative",
+    SYMMETRIC: "target and prediction may change places",
+    SMOOTH: "the slope is continuous",
+    BOUNDED: "the value has a finite upper bound",
+    PROPER: "the expected loss is least at the true probability",
+    ROBUST: "the slope is bounded",
+    REDESCENDING: "the slope returns to 0 for far outliers",
+}
+"""The traits without a number; ``lipschitz(k)`` is the only other. Each is a promise the laws test."""
+
+TRAITS = frozenset(MEANINGS)
 
 
 def lipschitz(constant: float | str) -> str:
@@ -24,8 +30,16 @@ def lipschitz(constant: float | str) -> str:
     return f"lipschitz({constant})"
 
 
-TRAITS = frozenset({CONVEX, SYMMETRIC, SMOOTH, BOUNDED, PROPER, ROBUST, REDESCENDING})
-"""The traits without a number; ``lipschitz(k)`` is the only other. Each is a promise the laws test."""
+def meaning(trait: str) -> str:
+    """What a trait promises.
+
+    >>> meaning(lipschitz("delta"))
+    'the slope is at most delta in size'
+    """
+    if trait.startswith("lipschitz("):
+        return f"the slope is at most {trait[len('lipschitz(') : -1]} in size"
+    return MEANINGS[trait]
+
 
 TASKS = frozenset(
     {
@@ -61,6 +75,8 @@ class About:
     references: tuple[str, ...] = ()
     aliases: tuple[str, ...] = field(default=())
     """Other names that ``losskit.get`` knows it by, in lower case."""
+    elsewhere: tuple[str, ...] = ()
+    """What other libraries call it, and where theirs differs: "torch.nn.HuberLoss: the same"."""
 
     def __init__(
         self,
@@ -73,6 +89,7 @@ class About:
         uses: Iterable[str] | str = (),
         references: Iterable[str] | str = (),
         aliases: Iterable[str] | str = (),
+        elsewhere: Iterable[str] | str = (),
     ) -> None:
         for name, value in {
             "formula": formula,
@@ -84,6 +101,7 @@ class About:
             "uses": _lines(uses),
             "references": _lines(references),
             "aliases": _lines(aliases),
+            "elsewhere": _lines(elsewhere),
         }.items():
             object.__setattr__(self, name, value)
 

@@ -57,7 +57,7 @@ def list_losses(
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="A loss, such as huber.")]) -> None:
-    """Show a loss: formula, parameters, traits, strengths, weaknesses, uses, references."""
+    """Show a loss: formula, parameters, traits, strengths, weaknesses, uses, what others call it, references."""
     terminal.show(_find(name))
 
 

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from losskit import facts
+from losskit.about import meaning
 from losskit.errors import needs
-from losskit.labels import short
 from losskit.loss import LossFunction
-from losskit.parameters import Legal
 
 with needs("cli"):
     from rich.console import Console
@@ -86,21 +86,22 @@ def _cell(text: str) -> Text:
 def show(cls: type[LossFunction]) -> None:
     """Print the page of a loss."""
     out, about = console(), cls.about
-    summary = (cls.__doc__ or "").strip().split("\n\n")[0]
+    paragraphs = facts.paragraphs(cls)
     out.print(Text(cls.name, style="bold"), Text(f"({cls.__module__}.{cls.__name__})", style="dim"))
-    if summary:
-        out.print(Text(" ".join(summary.split())))
+    if paragraphs:
+        out.print(Text(" ".join(paragraphs[0].split())))
     _parameters(out, cls)
     if about is None:
         return
     sections: dict[str, Any] = {
         "formula": about.formula,
         "tasks": ", ".join(sorted(about.tasks)),
-        "traits": ", ".join(sorted(about.traits)),
+        "traits": [f"{trait}: {meaning(trait)}" for trait in sorted(about.traits)],
         "estimates": about.estimates,
         "strengths": about.strengths,
         "weaknesses": about.weaknesses,
         "uses": about.uses,
+        "in other libraries": about.elsewhere,
         "references": about.references,
         "also called": ", ".join(about.aliases),
     }
@@ -117,18 +118,13 @@ def _section(out: Console, title: str, lines: list[str]) -> None:
 
 
 def _parameters(out: Console, cls: type[LossFunction]) -> None:
-    fields = [f for f in cls.__dataclass_fields__.values() if not f.kw_only and f.init]
-    if not fields:
+    found = facts.parameters(cls)
+    if not found:
         return
     out.print()
     out.print(Text("parameters", style="bold cyan"))
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for f in fields:
-        legal: Legal = f.metadata.get("legal", Legal())
-        default = (
-            "required" if repr(f.default).startswith("<dataclasses._MISSING") else f"= {short(f.default)}"
-        )
-        bound = "" if f.metadata.get("convert") or f.type in {bool, "bool"} else str(legal)
-        bound = "" if bound == "a finite number" else bound
-        table.add_row(f.name, default, Text(legal.doc), Text(bound, style="dim"))
+    for fact in found:
+        default = f"= {fact.default}" if fact.default else "required"
+        table.add_row(fact.name, default, Text(fact.meaning), Text(fact.legal, style="dim"))
     out.print(Padding(table, (0, 0, 0, 2), expand=False))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from losskit.errors import InputError
@@ -46,19 +47,16 @@ class View:
     """Whether the curves go off to infinity at the ends, as at the probabilities 0 and 1."""
 
 
-def _pointwise(pair: Callable[[float], Pair]) -> Sample:
+def _pointwise(pair: Callable[[LossFunction, float], Pair]) -> Sample:
     """The curve through (y_true, y_pred) at each x: the mean over one term is that term, for any loss whatever."""
 
     @use_engine("numpy")  # a picture is worth no kernel
     def sample(loss: LossFunction, what: str, x: Array) -> Array:
         verb = {"value": loss.compute, "slope": loss.derivative, "curvature": loss.second_derivative}[what]
-        one_hot = isinstance(loss, RowLoss) and loss.form.target != "index"
         y = np.full(x.shape, np.nan)
         for i, at in enumerate(x):
-            y_true, y_pred = pair(float(at))
-            y_true = np.eye(y_pred.shape[-1])[y_true] if one_hot else y_true
             try:
-                y[i] = np.ravel(_asked(loss, verb, (y_true, y_pred), at))[0]
+                y[i] = np.ravel(_asked(loss, verb, pair(loss, float(at)), at))[0]
             except NotImplementedError:
                 break
         return y
@@ -77,16 +75,19 @@ def _asked(loss: LossFunction, verb: Callable[..., Any], arguments: tuple[Any, .
         raise InputError(f"{loss!r} cannot be drawn at {at:.4g}: {why}") from error
 
 
-def _softmax_row(x: float) -> Pair:
-    return np.array([0]), np.array([[x, 0.0, 0.0]])
-
-
-def _probability_row(x: float) -> Pair:
-    return np.array([0]), np.array([[x, (1 - x) / 2, (1 - x) / 2]])
-
-
 def _at(y: float) -> Sample:
-    return _pointwise(lambda x: (np.array([y]), np.array([x])))
+    return _pointwise(lambda _, x: (np.array([y]), np.array([x])))
+
+
+def _row(rest: Callable[[float, int], float]) -> Sample:
+    """Rows whose target is the first class, at x, and whose other classes are all at ``rest(x, how many)``."""
+
+    def pair(loss: Any, x: float) -> Pair:
+        classes = len(loss.form.class_weights or loss.form.shift or range(3))
+        y_pred = np.array([[x] + [rest(x, classes - 1)] * (classes - 1)])
+        return np.array([0]) if loss.form.target == "index" else np.eye(1, classes), y_pred
+
+    return _pointwise(pair)
 
 
 def _along_the_line(loss: LossFunction, what: str, x: Array) -> Array:
@@ -103,23 +104,27 @@ def _along_the_line(loss: LossFunction, what: str, x: Array) -> Array:
     def there(at: float) -> tuple[Any, ...]:
         return tuple(a + at * ways[i] if i in ways else a for i, a in enumerate(start))
 
+    def slope(x: Array) -> Array:
+        answers = (_asked(loss, loss.derivative, there(at), at) for at in x)
+        return np.array([_along(answer, tuple(ways.values())) for answer in answers])
+
     if what == "value":
         return np.array([_asked(loss, loss.compute, there(at), at) for at in x], dtype=np.float64)
-    slope = np.array([_slope(_asked(loss, loss.derivative, there(at), at), ways) for at in x])
-    return slope if what == "slope" else _difference(slope, x)
+    return slope(x) if what == "slope" else _derivative_of(slope, x)
 
 
-def _slope(derivative: Any, ways: dict[int, Array]) -> float:
+def _along(derivative: Any, ways: tuple[Array, ...]) -> float:
     """The derivative along the line, from those in the arguments."""
     several: tuple[Array, ...] = derivative if isinstance(derivative, tuple) else (derivative,)
-    return float(sum(np.sum(g * way) for g, way in zip(several, ways.values(), strict=True)))
+    return float(sum(np.sum(g * way) for g, way in zip(several, ways, strict=True)))
 
 
-def _difference(slope: Array, x: Array) -> Array:
-    """The curvature, of the difference to the left and to the right the smaller one: a kink is then no spike."""
-    steps = np.diff(slope) / np.diff(x)
-    left, right = np.append(steps[0], steps), np.append(steps, steps[-1])
-    return np.where(np.abs(left) <= np.abs(right), left, right)
+def _derivative_of(slope: Callable[[Array], Array], x: Array) -> Array:
+    """The difference quotient, over so little that it seldom meets a kink; the median of three spares that one."""
+    step = 1e-6 * (x[-1] - x[0])
+    left, right = np.maximum(x - step, x[0]), np.minimum(x + step, x[-1])
+    quotients = (slope(right) - slope(left)) / (right - left)
+    return np.asarray(np.median(sliding_window_view(np.pad(quotients, 1, mode="reflect"), 3), axis=1))
 
 
 _BOTH = Curve(_at(1.0), "y = 1"), Curve(_at(0.0), "y = 0", "--")
@@ -132,12 +137,13 @@ VIEWS = {
     "prediction": View("prediction, where y_true = 1", 0.05, 4.0, (Curve(_at(1.0)),)),
     "log prediction": View("logarithm of the prediction, where y_true = 1", -3.0, 2.0, (Curve(_at(1.0)),)),
     "row of logits": View(
-        "logit of the true class, two others at 0", -6.0, 6.0, (Curve(_pointwise(_softmax_row)),)
+        "logit of the true class, the others at 0", -6.0, 6.0, (Curve(_row(lambda x, others: 0.0)),)
     ),
     "row of probabilities": View(
-        "probability of the true class, of three", 0.002, 0.998, (Curve(_pointwise(_probability_row)),), bounded=True
+        "probability of the true class, the others alike", 0.002, 0.998,
+        (Curve(_row(lambda x, others: (1.0 - x) / others)),), bounded=True,
     ),
-    "line": View("from one example to another", 0.0, 1.0, (Curve(_along_the_line),), points=101),
+    "line": View("from one example to another", 0.0, 1.0, (Curve(_along_the_line),), points=102),
 }  # fmt: skip
 """How each kind of loss is drawn."""
 

@@ -13,7 +13,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import losskit as lk
 from losskit.advisor import LossClassifier, LossRegressor
+from losskit.catalogue import find
 from losskit.loss import LossFunction
+from losskit.structures import ArrayLoss
 
 
 def inexact(estimator: Any) -> dict[str, str]:
@@ -118,7 +120,17 @@ def test_weights_count_rows(diabetes: tuple[Any, Any]) -> None:
     np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", lk.list_losses(task="regression"))
+def trainable(task: str) -> list[str]:
+    """The losses of a task that a model with one number a row, or one a class, can be trained with."""
+    return [name for name in lk.list_losses(task=task) if not issubclass(find(name), ArrayLoss)]
+
+
+def test_losses_of_whole_arrays_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"GaussianNLLLoss takes \(y_true, mean, variance\) as whole arrays"):
+        LossRegressor("gaussian_nll").fit(np.zeros((4, 1)), np.arange(4.0))
+
+
+@pytest.mark.parametrize("name", trainable("regression"))
 def test_every_regression_loss_learns(name: str) -> None:
     rng = np.random.default_rng(1)
     X = rng.normal(size=(200, 3))
@@ -128,12 +140,12 @@ def test_every_regression_loss_learns(name: str) -> None:
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("name", sorted({*lk.list_losses(task="binary"), *lk.list_losses(task="multiclass")}))
+@pytest.mark.parametrize("name", sorted({*trainable("binary"), *trainable("multiclass")}))
 def test_every_classification_loss_learns(name: str, classes: int) -> None:
     X, y = load_wine(return_X_y=True)
     X, y = StandardScaler().fit_transform(X[y < classes]), y[y < classes]
     labels = np.array(["a", "b", "c"])[y]
-    model = LossClassifier(_made(name)).fit(X, labels)
+    model = LossClassifier(_made(name, classes)).fit(X, labels)
     assert model.score(X, labels) > 0.95
     p = model.predict_proba(X)
     assert p.shape == (len(y), classes)
@@ -142,9 +154,13 @@ def test_every_classification_loss_learns(name: str, classes: int) -> None:
     assert (model.classes_[p.argmax(axis=1)] == labels).mean() > 0.95
 
 
-def _made(name: str) -> LossFunction:
+def _made(name: str, classes: int = 2) -> LossFunction:
     """A loss of default parameters, or of some where it has no defaults."""
-    required = {"weighted_cross_entropy": {"class_weights": (1, 2)}, "barron": {"alpha": 1}}
+    required = {
+        "weighted_cross_entropy": {"class_weights": (1, 2)},
+        "barron": {"alpha": 1},
+        "logit_adjusted": {"class_priors": (1,) * classes},
+    }
     return lk.get(name, **required.get(name, {}))
 
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 import losskit as lk
-from array_cases import CASES
+from array_cases import CASES, FIRST
 
 SOME = 12
 """Entries of a second derivative that are looked at."""
 
 every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+first = pytest.mark.parametrize("case", FIRST, ids=lambda case: case.name)
 
 
 def on_jax(arguments):
@@ -61,7 +62,7 @@ def test_float32_agrees_with_the_reference(case):
         close(g, expected, eps)
 
 
-@every
+@first
 def test_transforms(case):
     eps = 1e-14
     with jax.enable_x64(True):
@@ -88,7 +89,7 @@ def test_transforms(case):
         np.testing.assert_allclose(slope, sum(g.sum() for g in derivative), rtol=1e-9, atol=1e-12)
 
 
-@every
+@first
 def test_vmap(case):
     batch = [on_jax(case.arguments(seed, dtype=np.float32)) for seed in range(2)]
     stacked = [None if column[0] is None else jnp.stack(column) for column in zip(*batch, strict=True)]
@@ -97,7 +98,7 @@ def test_vmap(case):
     close(values, [float(case.loss(*arguments)) for arguments in batch], float(np.finfo(np.float32).eps))
 
 
-@every
+@first
 def test_verbs(case):
     arguments = case.arguments(dtype=np.float32)
     loss = case.loss.replace(reduction="none")

@@ -4,11 +4,16 @@ import dataclasses
 
 import pytest
 
+import array_cases
 import losskit as lk
-from laws.cases import CASES, name_of
+from laws.cases import CASES, RULE_CASES, name_of, own
 from losskit.loss import LossFunction
 
-PARAMETERS = [pytest.param(*c, id=name_of(*c)) for c in CASES]
+PARAMETERS = [
+    *(pytest.param(*c, id=name_of(*c)) for c in RULE_CASES),
+    # of arrays, numbers are looked at in test_array_exactness: here they change nothing
+    *(pytest.param(type(c.loss), own(c.loss), id=c.name) for c in array_cases.CASES),
+]
 DEFAULTS = [
     pytest.param(*c, id=name_of(*c)) for i, c in enumerate(CASES) if i == 0 or CASES[i - 1][0] is not c[0]
 ]

@@ -16,7 +16,7 @@ from losskit.about import CONVEX
 from losskit.advisor.model import Objective
 from losskit.errors import needs
 from losskit.loss import LossFunction
-from losskit.structures import MarginLoss, RowLoss
+from losskit.structures import ArrayLoss, MarginLoss, RowLoss
 
 with needs("compare"):
     from scipy import optimize
@@ -30,12 +30,18 @@ def resolve(loss: object) -> LossFunction:
     HuberLoss(delta=2.0)
     """
     if isinstance(loss, str):
-        return catalogue.parse(loss)
-    if isinstance(loss, LossFunction):
-        return loss
-    raise TypeError(
-        f"a loss must be a losskit loss or text such as 'huber(delta=2)', got {type(loss).__name__}"
-    )
+        loss = catalogue.parse(loss)
+    if not isinstance(loss, LossFunction):
+        raise TypeError(
+            f"a loss must be a losskit loss or text such as 'huber(delta=2)', got {type(loss).__name__}"
+        )
+    for part in terms(loss):
+        if isinstance(part, ArrayLoss):
+            raise ValueError(
+                f"{type(part).__name__} takes ({', '.join(part.arguments)}) as whole arrays; the models here answer one "
+                "number a row, or one a class: choose a loss of single predictions or of rows"
+            )
+    return loss
 
 
 @dataclass(frozen=True)

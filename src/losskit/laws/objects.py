@@ -218,9 +218,10 @@ def engines(subject: Subject) -> Iterator[Finding]:
             with registry.use_engine(engine), np.errstate(all="ignore"):
                 # made anew: a loss warns once that it does not compile
                 loss = with_parameters(subject.loss, reduction="none", validate=False) or subject.loss
-                answers[engine] = [*subject.ask("value_and_derivative", batch, loss)]
-                if subject.is_of_rules:  # that of arrays is the formula's on both
-                    answers[engine].append(subject.ask("second_derivative", batch, loss))
+                if subject.is_of_rules:  # asked directly: its warning is what is looked for
+                    answers[engine] = [*loss.value_and_derivative(*batch), loss.second_derivative(*batch)]
+                else:  # the second derivative of arrays is the formula's on both
+                    answers[engine] = [*subject.ask("value_and_derivative", batch, loss)]
     for told in caught:
         if "runs on the NumPy engine" in str(told.message):
             yield Finding("warning", f"no kernel: {told.message}")

@@ -121,7 +121,7 @@ class CLIPLoss(ViewsLoss):
         weaknesses=(_FEW_NEGATIVES, _ALL_NEGATIVE),
         uses=("images and text", "any two encoders that are to share a space"),
         references=("Radford et al. (2021), Learning transferable visual models, ICML",),
-        aliases=("clip",),
+        aliases=("contrastive_language_image",),
     )
 
 
