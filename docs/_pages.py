@@ -18,6 +18,8 @@ from losskit.views import subject_of
 
 SOURCE = Path(losskit.__file__).parent
 
+NUMPY = "import numpy as np\n"
+
 SLOPES = ("slope", "slopes", "target_slope", "lost_slope")
 """The rules of derivatives, by the names that the structures have for them."""
 
@@ -48,7 +50,7 @@ def page(cls: type[LossFunction], about: About) -> str:
         "Picture": _picture(cls),
         "Parameters": _parameters(cls),
         "What it promises": _items(f"**{trait}**: {meaning(trait)}" for trait in sorted(about.traits)),
-        "Best constant prediction": prose(about.estimates),
+        "What it estimates": prose(about.estimates),
         "Strengths": _items(map(prose, about.strengths)),
         "Weaknesses": _items(map(prose, about.weaknesses)),
         "Uses": _items(map(prose, about.uses)),
@@ -70,16 +72,20 @@ def _description(cls: type[LossFunction]) -> str:
 
 
 def _derivative(cls: type[LossFunction]) -> str:
-    rules = list(_slopes(cls))
+    loss = facts.specimen(cls)
+    found = {"": _slopes(loss)}
+    if "from_logits" in loss.parameters():
+        other = _slopes(loss.replace(from_logits=True))
+        found = (
+            {"": other} if other == found[""] else {"From probabilities:": found[""], "From logits:": other}
+        )
     engines = _links(cls.structure)
-    if not rules:
+    if not any(found.values()):
         return f"Written by hand for whole arrays, as the pullback of the formula: {engines}."
-    explained = "; ".join(dict.fromkeys(said for said, _ in rules if said))
-    blocks = "\n\n".join(f"```python\n{text}\n```" for text in dict.fromkeys(text for _, text in rules))
-    rest = (
-        f"\n\nThe gradient of whole arrays is made of it in {engines}." if issubclass(cls, ArrayLoss) else ""
-    )
-    return f"As the library computes it; {explained}.\n\n{blocks}{rest}"
+    explained = "; ".join(dict.fromkeys(said for rules in found.values() for said in rules.values()))
+    blocks = [part for caption, rules in found.items() for part in (caption, *map(_block, rules)) if part]
+    rest = [f"The gradient of whole arrays is made of it in {engines}."] if issubclass(cls, ArrayLoss) else []
+    return "\n\n".join([f"As the library computes it; {explained}.", *blocks, *rest])
 
 
 def _links(structure: str) -> str:
@@ -87,30 +93,36 @@ def _links(structure: str) -> str:
     return " and ".join(f"[{f}](../../src/losskit/{f})" for f in files if (SOURCE / f).exists())
 
 
-def _slopes(cls: type[LossFunction]) -> Iterator[tuple[str, str]]:
-    """The rules of the derivative: what they are functions of, and their text."""
-    for holder in _holders(cls):
-        argument = holder.argument if isinstance(holder, RuleSet) else cls.structure
+def _slopes(loss: LossFunction) -> dict[str, str]:
+    """The rules of the derivative: the text of each, and what it is a function of."""
+    found = {}
+    for holder in _holders(loss):
+        argument = holder.argument if isinstance(holder, RuleSet) else loss.structure
         for function in (getattr(holder, name, None) for name in SLOPES):
-            if function is not None and not isinstance(function, property):
-                yield ARGUMENTS.get(argument, ""), _text(function)
+            if function is not None:
+                found[_text(function)] = ARGUMENTS[argument]
+    return found
 
 
-def _holders(cls: type[LossFunction]) -> Iterator[Any]:
-    """Whatever may hold rules of a loss: its terms or pieces, of probabilities and of logits, or the class itself."""
-    loss = facts.specimen(cls)
-    both = [loss, loss.replace(from_logits=True)] if "from_logits" in loss.parameters() else [loss]
-    for one in both:
-        yield from (term.rules for term in getattr(one, "terms", ()))
-        yield from (piece.rules for piece in getattr(one, "pieces", ()))
-    if issubclass(cls, ArrayLoss) and not hasattr(cls, "pieces"):
-        yield from (getattr(loss, "rules", None), getattr(loss, "ground", None), cls)
+def _holders(loss: Any) -> Iterator[Any]:
+    """Whatever may hold rules of a loss: its terms, pieces or pair rules, a ground cost, or the class itself."""
+    if not isinstance(loss, ArrayLoss):
+        yield from (term.rules for term in loss.terms)
+    elif hasattr(loss, "pieces"):
+        yield from (piece.rules for piece in loss.pieces)
+    else:
+        yield from (getattr(loss, name) for name in ("rules", "ground") if hasattr(loss, name))
+        yield type(loss)
 
 
 def _text(rule: Any) -> str:
     """A rule without its decorator."""
     lines = source_of(rule).rstrip().splitlines()
     return "\n".join(line for line in lines if not line.startswith("@"))
+
+
+def _block(code: str) -> str:
+    return f"```python\n{code}\n```"
 
 
 def _picture(cls: type[LossFunction]) -> str:
@@ -147,7 +159,7 @@ def _conventions(cls: type[LossFunction]) -> str:
         if isinstance(why, str):
             lines.append(f"Batches do not add up: {prose(why)}.")
             break
-    return f"{' '.join(lines)}\n\n```python\n{_example(cls)}\n```"
+    return f"{' '.join(lines)}\n\n{_block(_example(cls))}"
 
 
 def _in_torch(cls: type[LossFunction]) -> str:
@@ -157,13 +169,12 @@ def _in_torch(cls: type[LossFunction]) -> str:
 
 def _example(cls: type[LossFunction]) -> str:
     """The docstring's example as a program that runs."""
-    examples = facts.examples(cls)
-    body = "\n".join(_statement(example) for example in examples)
+    examples = [example for example in facts.examples(cls) if example.source != NUMPY]
     tree = ast.walk(ast.parse("".join(example.source for example in examples)))
     names = {node.id for node in tree if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    imported = sorted(name for name in names if hasattr(losskit, name))
-    lines = ["import numpy as np"] if "np" in names and "import numpy" not in body else []
-    return "\n".join([*lines, f"from losskit import {', '.join(imported)}", "", body])
+    ours = sorted(name for name in names if hasattr(losskit, name))
+    head = f"{NUMPY if 'np' in names else ''}from losskit import {', '.join(ours)}\n\n"
+    return head + "\n".join(map(_statement, examples))
 
 
 def _statement(example: doctest.Example) -> str:

@@ -95,16 +95,25 @@ def _link(cls: Loss, folder: str = "") -> str:
     return f"[`{cls.__name__}`]({folder}{cls.name}.md)"
 
 
+STYLE = {"svg.fonttype": "none", "svg.hashsalt": "losskit", "font.sans-serif": ["DejaVu Sans"]}
+"""Text stays text, and identifiers are the same at every run."""
+
+
 def draw() -> None:
-    """A picture for each loss, the same at every run: no date, text as text, coordinates with two decimals."""
+    """A picture for each loss, small and without a date."""
     import matplotlib
 
     for cls in built_in():
         svg = io.StringIO()
-        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "losskit"}):
+        with matplotlib.rc_context(STYLE):
             plot(facts.specimen(cls)).savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        short = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", svg.getvalue())
-        (LOSSES / f"{cls.name}.svg").write_text(short, encoding="utf-8")
+        (LOSSES / f"{cls.name}.svg").write_text(_smaller(svg.getvalue()), encoding="utf-8")
+
+
+def _smaller(svg: str) -> str:
+    """Coordinates with two decimals, and lines without what they begin and end with."""
+    rounded = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", svg)
+    return re.sub(r"\s*\n\s*", "\n", rounded)
 
 
 def remove_the_gone() -> None:
