@@ -14,11 +14,11 @@ demo: .venv/runtime  ## the main job on real data: which loss should I train wit
 test: .venv/dev  ## all tests, the examples in the docs included
 	$(BIN)/python -m pytest -n auto
 
-check: .venv/dev  ## format, lint, types, tests
+check: .venv/dev  ## format, lint, types, and the tests with every set of parameters
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto
+	LOSSKIT_THOROUGH=1 $(BIN)/python -m pytest -n auto
 
 bench: .venv/dev  ## speed beside the peers; ARGS="--quick --only huber" narrows it
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -3,60 +3,36 @@
 import ast
 import doctest
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+
+from _derivatives import derivative
+from _markdown import block, cell, items, listed, prose
 
 import losskit
 from losskit import facts
 from losskit.about import About, meaning
 from losskit.loss import LossFunction
-from losskit.rules import RuleSet, source_of
 from losskit.structures import ArrayLoss
 from losskit.torch.array_module import names_of
 from losskit.views import subject_of
 
-SOURCE = Path(losskit.__file__).parent
-
 NUMPY = "import numpy as np\n"
-
-SLOPES = ("slope", "slopes", "target_slope", "lost_slope")
-"""The rules of derivatives, by the names that the structures have for them."""
-
-ARGUMENTS = {
-    "residual": "`r` is the residual, prediction minus target",
-    "margin": "`m` is the margin, target times prediction",
-    "pair": "`y` is the target and `p` the prediction",
-    "root_pair": "`y` and `p` are the shares of a class in target and prediction",
-    "tilted_pair": "`y` and `p` are the shares of a class in target and prediction",
-    "nll": "`nll` is -log of a class's probability, whose own derivative in the logits is p - onehot",
-    "mean_nll": "`nll` is -log of a class's probability, here of each class",
-    "log_sum_exp": "`lse` is the log of the sum of the exponentials of the logits",
-    "columns": "one partial derivative for each number",
-    "pairs": "`s` is the distance of two vectors, whose slopes are explained in `PairRules`; `c` is their cosine",
-    "overlap": "the derivatives in `tp` = Σ y p, `fp` = Σ (1 - y) p and `fn` = Σ y (1 - p)",
-    "lists": "`d` is the difference of two scores; `k` a rank and `e` the excess over it",
-    "transport": "`r` is the distance of two points",
-    "similarity": "`c` is the cosine of the right class",
-}
-"""What the rules of an argument, or of a structure of whole arrays, are functions of."""
 
 
 def page(cls: type[LossFunction], about: About) -> str:
     """The page of a loss in Markdown."""
     sections = {
         "Formula": f"$$\n{about.formula}\n$$",
-        "Derivative": _derivative(cls),
+        "Derivative": derivative(cls),
         "Picture": _picture(cls),
         "Parameters": _parameters(cls),
-        "What it promises": _items(f"**{trait}**: {meaning(trait)}" for trait in sorted(about.traits)),
+        "What it promises": items(f"**{trait}**: {meaning(trait)}" for trait in sorted(about.traits)),
         "What it estimates": prose(about.estimates),
-        "Strengths": _items(map(prose, about.strengths)),
-        "Weaknesses": _items(map(prose, about.weaknesses)),
-        "Uses": _items(map(prose, about.uses)),
+        "Strengths": items(map(prose, about.strengths)),
+        "Weaknesses": items(map(prose, about.weaknesses)),
+        "Uses": items(map(prose, about.uses)),
         "Conventions": _conventions(cls),
-        "In other libraries": _items(map(_elsewhere, about.elsewhere)),
-        "References": _items(map(prose, about.references)),
+        "In other libraries": items(map(_elsewhere, about.elsewhere)),
+        "References": items(map(prose, about.references)),
     }
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items() if text)
     return f"# {cls.__name__}\n\n{_names(cls, about)}\n\n{_description(cls)}\n\n{body}\n"
@@ -71,72 +47,11 @@ def _description(cls: type[LossFunction]) -> str:
     return "\n\n".join(map(prose, facts.paragraphs(cls)))
 
 
-def _derivative(cls: type[LossFunction]) -> str:
-    loss = facts.specimen(cls)
-    found = {"": _slopes(loss)}
-    if "from_logits" in loss.parameters():
-        other = _slopes(loss.replace(from_logits=True))
-        found = (
-            {"": other} if other == found[""] else {"From probabilities:": found[""], "From logits:": other}
-        )
-    engines = _links(cls.structure)
-    if not any(found.values()):
-        return f"Written by hand for whole arrays, as the pullback of the formula: {engines}."
-    explained = "; ".join(dict.fromkeys(said for rules in found.values() for said in rules.values()))
-    blocks = [part for caption, rules in found.items() for part in (caption, *map(_block, rules)) if part]
-    rest = [f"The gradient of whole arrays is made of it in {engines}."] if issubclass(cls, ArrayLoss) else []
-    return "\n\n".join([f"As the library computes it; {explained}.", *blocks, *rest])
-
-
-def _links(structure: str) -> str:
-    files = (f"engines/formulas/{structure}.py", f"engines/numba/{structure}.py")
-    return " and ".join(f"[{f}](../../src/losskit/{f})" for f in files if (SOURCE / f).exists())
-
-
-def _slopes(loss: LossFunction) -> dict[str, str]:
-    """The rules of the derivative: the text of each, and what it is a function of."""
-    found = {}
-    for holder in _holders(loss):
-        argument = holder.argument if isinstance(holder, RuleSet) else loss.structure
-        for function in (getattr(holder, name, None) for name in SLOPES):
-            if function is not None:
-                found[_text(function)] = ARGUMENTS[argument]
-    return found
-
-
-def _holders(loss: Any) -> Iterator[Any]:
-    """Whatever may hold rules of a loss: its terms, pieces or pair rules, a ground cost, or the class itself."""
-    if not isinstance(loss, ArrayLoss):
-        yield from (term.rules for term in loss.terms)
-    elif hasattr(loss, "pieces"):
-        yield from (piece.rules for piece in loss.pieces)
-    else:
-        yield from (getattr(loss, name) for name in ("rules", "ground") if hasattr(loss, name))
-        yield type(loss)
-
-
-def _text(rule: Any) -> str:
-    """A rule without its decorator."""
-    lines = source_of(rule).rstrip().splitlines()
-    return "\n".join(line for line in lines if not line.startswith("@"))
-
-
-def _block(code: str) -> str:
-    return f"```python\n{code}\n```"
-
-
 def _picture(cls: type[LossFunction]) -> str:
-    loss = facts.specimen(cls)
-    _, view = subject_of(loss)
-    if isinstance(loss, ArrayLoss):
-        over = f"the straight line between two examples of {_listed(_moving(loss))}, 0 and 1"
-    else:
-        over = f"the {' '.join(view.axis.split())}"
-    return f"![value, slope and curvature]({cls.name}.svg)\n\n`losskit plot` draws it over {prose(over)}."
-
-
-def _moving(loss: ArrayLoss | type[ArrayLoss]) -> list[str]:
-    return [name for name in loss.differentiable if name not in loss.optional]
+    subject, view = subject_of(facts.specimen(cls))
+    line = f"straight line between two examples of {listed(subject.split(', '))}, 0 and 1"
+    over = line if issubclass(cls, ArrayLoss) else " ".join(view.axis.split())
+    return f"![value, slope and curvature]({cls.name}.svg)\n\n`losskit plot` draws it over the {over}."
 
 
 def _parameters(cls: type[LossFunction]) -> str:
@@ -150,16 +65,17 @@ def _parameters(cls: type[LossFunction]) -> str:
 
 
 def _conventions(cls: type[LossFunction]) -> str:
+    loss = facts.specimen(cls)
     lines = [f"Called as `loss({', '.join(cls.arguments)})`{_in_torch(cls)}."]
-    if issubclass(cls, ArrayLoss) and len(cls.differentiable) > 1:
-        lines.append(f"`derivative` is a tuple: by {_listed(cls.differentiable)}.")
-    if issubclass(cls, ArrayLoss) and cls.optional:
-        lines.append(f"Without need: {_listed(cls.optional)}.")
-    for why in (cls.not_separable, cls.not_mergeable):
-        if isinstance(why, str):
-            lines.append(f"Batches do not add up: {prose(why)}.")
-            break
-    return f"{' '.join(lines)}\n\n{_block(_example(cls))}"
+    if isinstance(loss, ArrayLoss) and loss.optional:
+        lines.append(f"Optional: {listed(loss.optional)}.")
+    if isinstance(loss, ArrayLoss) and len(loss.differentiable) > 1:
+        lines.append(f"`derivative` is a tuple, one for each of {listed(loss.differentiable)}.")
+    if loss.not_separable:
+        lines.append(f"Terms depend on each other: {prose(loss.not_separable)}.")
+    if loss.not_mergeable:
+        lines.append(f"`parts` do not merge: {prose(loss.not_mergeable)}.")
+    return f"{' '.join(lines)}\n\n{block(_example(cls))}"
 
 
 def _in_torch(cls: type[LossFunction]) -> str:
@@ -188,28 +104,6 @@ def _statement(example: doctest.Example) -> str:
 
 
 def _elsewhere(line: str) -> str:
-    """A name of another library as code, and what is to say of it."""
-    name, colon, rest = line.partition(": ")
-    return f"`{name}`{colon}{prose(rest)}"
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(f"`{name}`" for name in names)
-
-
-def _items(lines: Any) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def cell(text: str) -> str:
-    """Text in a table."""
-    return text.replace("|", r"\|")
-
-
-def prose(text: str) -> str:
-    """Text in which * and < mean themselves, outside of code."""
-    parts = re.split(r"(``.*?``|`.*?`)", text, flags=re.DOTALL)
-    escaped = (
-        p.replace("``", "`") if p.startswith("`") else re.sub(r"\*|<(?=[\w/!])", r"\\\g<0>", p) for p in parts
-    )
-    return "".join(escaped)
+    """Names of other libraries as code, and what is to say of them."""
+    names, colon, rest = line.partition(": ")
+    return listed(re.split(r", (?![^(]*\))", names)) + colon + prose(rest)

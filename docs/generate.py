@@ -6,23 +6,21 @@ Run it after adding a loss: ``make docs``. A test fails while a page or a table 
 import inspect
 import io
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from _markdown import cell, prose
+from _pages import page
+
+from losskit import facts
+from losskit.about import TASKS, About
+from losskit.catalogue import all_losses
+from losskit.loss import LossFunction
+from losskit.plotting import plot
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
 LOSSES = DOCS / "losses"
-sys.path.insert(0, str(DOCS))
-
-from _pages import cell, page, prose  # noqa: E402
-
-from losskit import facts  # noqa: E402
-from losskit.about import TASKS, About  # noqa: E402
-from losskit.catalogue import all_losses  # noqa: E402
-from losskit.loss import LossFunction  # noqa: E402
-from losskit.plotting import plot  # noqa: E402
-
 START = "<!-- losses: written by `make docs` -->\n"
 END = "<!-- end of losses -->"
 Loss = type[LossFunction]
@@ -111,9 +109,10 @@ def draw() -> None:
 
 
 def _smaller(svg: str) -> str:
-    """Coordinates with two decimals, and lines without what they begin and end with."""
+    """Coordinates with two decimals; no rotations by nothing, empty groups or indentation."""
     rounded = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", svg)
-    return re.sub(r"\s*\n\s*", "\n", rounded)
+    bare = re.sub(r' transform="rotate\(-0 [^"]*"|<g id="\w*"/>', "", rounded)
+    return re.sub(r"\s*\n\s*", "\n", bare)
 
 
 def remove_the_gone() -> None:

@@ -1,11 +1,11 @@
 """Losses of whole arrays with examples of their arguments, which the tests of both frameworks share."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from laws.cases import CASES as ALL
+from laws.cases import THOROUGH, distinct
 from losskit.structures import ArrayLoss
 
 
@@ -34,26 +34,16 @@ def _as(array, dtype):
     return array.astype(dtype) if array.dtype.kind == "f" else array
 
 
-def _is_number(x: Any) -> bool:
-    return isinstance(x, int | float) and not isinstance(x, bool)
-
-
-def _is_about_numbers(parameters: dict[str, Any], default: dict[str, Any]) -> bool:
-    """Whether a set differs from the default in nothing but numbers: that changes no code."""
-    return all(_is_number(v) and _is_number(default.get(k)) for k, v in parameters.items())
-
-
-def _cases():
-    first: dict[type, dict[str, Any]] = {}
-    for cls, parameters in ALL:
-        if issubclass(cls, ArrayLoss):
-            default = first.setdefault(cls, parameters)
-            if parameters is default or not _is_about_numbers(parameters, cls(**default).parameters()):
-                yield ArrayCase(cls(**parameters))
-
-
-CASES = list(_cases())
+ALL_CASES = [
+    ArrayCase(cls(**parameters))
+    for cls, parameters in distinct([c for c in ALL if issubclass(c[0], ArrayLoss)])
+]
 """Every class, by default and with each choice that is no number."""
 
-FIRST = list({type(case.loss): case for case in reversed(CASES)}.values())
-"""Every class by default: what is about frameworks and not about formulas is the same for all its choices."""
+CASES = ALL_CASES if THOROUGH else list({type(case.loss): case for case in reversed(ALL_CASES)}.values())
+"""Every class; with each choice, where the run is thorough."""
+
+FIRST = list(
+    {type(case.loss) if THOROUGH else case.loss.structure: case for case in reversed(ALL_CASES)}.values()
+)
+"""Every structure, or every class where the run is thorough: what is about frameworks and not about formulas."""

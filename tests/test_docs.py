@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import losskit as lk
+
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+LOSSES = sorted((ROOT / "docs" / "losses").glob("*.md"))
+"""The pages that are written by docs/generate.py."""
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -28,11 +32,21 @@ def test_every_block_says_what_it_is(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_runs(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    # A real file, since kernels are compiled from the text of the rules.
-    script = tmp_path / f"{page.stem.lower()}_page.py"
+    run(page, tmp_path)
+
+
+def run(page, folder):
+    """Execute a page as a program; from a real file, since kernels are compiled from the text of the rules."""
+    script = folder / f"{page.stem.lower()}_page.py"
     script.write_text("\n".join(blocks(page, "python")), encoding="utf-8")
     spec = importlib.util.spec_from_file_location(script.stem, script)
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+def test_pages_of_losses_run(tmp_path, capsys):
+    with lk.use_engine("numpy"):  # the kernels' answers are those of the docstrings, which are tested too
+        for page in LOSSES:
+            run(page, tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -48,12 +62,30 @@ def test_commands_run(page, tmp_path, monkeypatch):
             assert result.exit_code == 0, f"{line}\n{result.output}"
 
 
-def test_table_of_losses_is_fresh():
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert text == generate.with_table(text), "run python docs/generate.py"
+@pytest.fixture(scope="module")
+def generate():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "docs")
+        yield importlib.import_module("generate")
+
+
+def test_what_is_generated_is_fresh(generate):
+    stale = [
+        path.name for path, text in generate.pages() if not path.exists() or path.read_text("utf-8") != text
+    ]
+    assert not stale, "run make docs"
+
+
+def test_every_loss_has_a_page_and_a_picture(generate):
+    files = {path.name for path in (ROOT / "docs" / "losses").iterdir()}
+    names = {cls.name for cls in generate.built_in()}
+    assert files == {f"{name}.{suffix}" for name in names for suffix in ("md", "svg")} | {"README.md"}
+
+
+def test_links_lead_somewhere():
+    for page in (*PAGES, *LOSSES):
+        for link in re.findall(r"\]\(([^):#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name} links to {link}"
 
 
 def test_every_loss_is_documented():

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from losskit import catalogue
@@ -144,6 +145,35 @@ CASES = [(cls, parameters) for cls in single_losses() for parameters in paramete
 
 RULE_CASES = [case for case in CASES if issubclass(case[0], RuleLoss)]
 """Those of losses made of rules; tests/array_cases.py has the others for the frameworks."""
+
+THOROUGH = os.environ.get("LOSSKIT_THOROUGH") == "1"
+"""Whether to run every law on every set of parameters, and every loss through every transform.
+
+Otherwise each class stands for its sets that differ in numbers only, and in the frameworks the first class of a
+structure for the others, whose formulas go through the same code.
+"""
+
+
+def is_about_numbers(parameters: dict[str, Any], default: dict[str, Any]) -> bool:
+    """Whether a set differs from the default in nothing but numbers: that changes no code."""
+    return all(_is_number(v) and _is_number(default.get(k)) for k, v in parameters.items())
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, int | float) and not isinstance(x, bool)
+
+
+def distinct(
+    cases: Sequence[tuple[type[LossFunction], dict[str, Any]]],
+) -> list[tuple[type[LossFunction], dict[str, Any]]]:
+    """The cases without those that differ from the first of their class in numbers only."""
+    first: dict[type, dict[str, Any]] = {}
+    kept = []
+    for cls, parameters in cases:
+        default = first.setdefault(cls, parameters)
+        if parameters is default or not is_about_numbers(parameters, cls(**default).parameters()):
+            kept.append((cls, parameters))
+    return kept
 
 
 def name_of(cls: type[LossFunction], parameters: dict[str, Any]) -> str:

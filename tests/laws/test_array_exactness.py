@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-import array_cases
 import losskit as lk
-from laws.cases import CASES, name_of, own
+from laws.cases import CASES, THOROUGH, distinct, name_of, own
 from losskit.structures import ArrayLoss
 from truth.derivatives import rounded
 from truth.differences import nested, slope, spread_of_slope
@@ -49,13 +47,13 @@ def entries(loss: ArrayLoss, arguments: tuple[Any, ...]) -> list[tuple[int, tupl
     ]
 
 
-def cases() -> Iterator[Any]:
-    """In float32 every set of parameters, in float64 those that change more than numbers."""
-    wide = {case.name for case in array_cases.CASES}
-    for cls, parameters in ARRAY_CASES:
-        yield pytest.param(cls, parameters, "float32", id=f"{name_of(cls, parameters)}-float32")
-        if repr(cls(**parameters)) in wide:
-            yield pytest.param(cls, parameters, "float64", id=f"{name_of(cls, parameters)}-float64")
+def cases() -> list[Any]:
+    """In float64 what changes more than numbers; in float32, where the run is thorough, every set of parameters."""
+    chosen = distinct(ARRAY_CASES)
+    sets = {"float32": ARRAY_CASES if THOROUGH else chosen, "float64": chosen}
+    return [
+        pytest.param(*c, dtype, id=f"{name_of(*c)}-{dtype}") for dtype, some in sets.items() for c in some
+    ]
 
 
 @pytest.mark.parametrize(("cls", "parameters", "dtype"), cases())

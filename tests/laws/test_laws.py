@@ -6,11 +6,11 @@ import pytest
 
 import array_cases
 import losskit as lk
-from laws.cases import CASES, RULE_CASES, name_of, own
+from laws.cases import CASES, RULE_CASES, THOROUGH, distinct, name_of, own
 from losskit.loss import LossFunction
 
 PARAMETERS = [
-    *(pytest.param(*c, id=name_of(*c)) for c in RULE_CASES),
+    *(pytest.param(*c, id=name_of(*c)) for c in (RULE_CASES if THOROUGH else distinct(RULE_CASES))),
     # of arrays, numbers are looked at in test_array_exactness: here they change nothing
     *(pytest.param(type(c.loss), own(c.loss), id=c.name) for c in array_cases.CASES),
 ]

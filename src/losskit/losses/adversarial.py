@@ -224,6 +224,9 @@ class GeneratorLoss(ColumnLoss):
             "Arjovsky, Chintala & Bottou (2017), Wasserstein Generative Adversarial Networks, ICML",
         ),
         aliases=("gan_generator",),
+        elsewhere=(
+            "monai.losses.PatchAdversarialLoss(for_discriminator=False): least squares without the half",
+        ),
     )
 
 
@@ -275,4 +278,7 @@ class DiscriminatorLoss(ColumnLoss):
             "Arjovsky, Chintala & Bottou (2017), Wasserstein Generative Adversarial Networks, ICML",
         ),
         aliases=("gan_discriminator", "critic"),
+        elsewhere=(
+            "monai.losses.PatchAdversarialLoss: the real or the fake part at a time; least squares without the half",
+        ),
     )

@@ -151,6 +151,14 @@ class BinaryCrossEntropy(ElementwiseLoss):
         uses=("binary and multi-label classification",),
         references=("Good (1952), JRSS B 14", "Bishop (2006), Pattern Recognition and Machine Learning, 4.3"),
         aliases=("bce", "log_loss"),
+        elsewhere=(
+            "torch.nn.BCELoss: the same, but the logarithm stops at -100 and the slope at 1e12",
+            "torch.nn.BCEWithLogitsLoss: from logits; in float32 its slope is 0 from a logit of 17 on",
+            "keras.losses.BinaryCrossentropy: the same; probabilities are clipped to [1e-7, 1 - 1e-7], where "
+            "the slope is 0",
+            "optax.sigmoid_binary_cross_entropy: from logits, unreduced",
+            "sklearn.metrics.log_loss: the value alone",
+        ),
     )
 
 
@@ -183,6 +191,10 @@ class WeightedCrossEntropy(ElementwiseLoss):
         uses=("imbalanced classes", "costs that differ by class"),
         references=("King & Zeng (2001), Political Analysis 9",),
         aliases=("weighted_bce",),
+        elsewhere=(
+            "torch.nn.BCEWithLogitsLoss(pos_weight=w1 / w0): from logits, this divided by w0",
+            "tf.nn.weighted_cross_entropy_with_logits(pos_weight=w1 / w0): from logits, this divided by w0",
+        ),
     )
 
 
@@ -366,4 +378,11 @@ class FocalLoss(ElementwiseLoss):
         ),
         uses=("dense object detection", "strong class imbalance"),
         references=("Lin et al. (2017), Focal Loss for Dense Object Detection, ICCV",),
+        elsewhere=(
+            "torchvision.ops.sigmoid_focal_loss(alpha=a): from logits, this with alpha=(1 - a, a)",
+            "keras.losses.BinaryFocalCrossentropy(alpha=a, apply_class_balancing=True): this with alpha=(1 - a, a)",
+            "optax.sigmoid_focal_loss(alpha=a): from logits, this with alpha=(1 - a, a); differs for soft labels",
+            "monai.losses.FocalLoss: from logits, (n, classes, *space)",
+            "kornia.losses.BinaryFocalLossWithLogits: from logits",
+        ),
     )

@@ -38,6 +38,7 @@ class BoundaryLoss(DistanceLoss):
         uses=("small or thin structures, added to Dice with a growing weight",),
         references=("Kervadec et al. (2019), MIDL; (2021), Medical Image Analysis 67",),
         aliases=("surface", "boundary_distance"),
+        elsewhere=('monai.losses.BoundaryLoss: the same as per="sample_class", for images and volumes',),
     )
 
 

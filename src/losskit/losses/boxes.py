@@ -313,4 +313,10 @@ class BoxIoULoss(ColumnLoss):
             "Rezatofighi et al. (2019), Generalized Intersection over Union, CVPR",
             "Zheng et al. (2020), Distance-IoU Loss, AAAI",
         ),
+        elsewhere=(
+            "torchvision.ops.generalized_box_iou_loss, distance_box_iou_loss, complete_box_iou_loss: add 1e-7 "
+            "to what they divide by; ciou is detach_weight=True",
+            'monai.losses.BoxGIoULoss: kind "giou"',
+            'tfa.losses.GIoULoss: kind "giou", boxes as y1, x1, y2, x2',
+        ),
     )

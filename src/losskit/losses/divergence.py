@@ -183,4 +183,12 @@ class KLDivergence(Divergence):
         uses=("distillation", "variational inference", "soft labels whose own entropy should not count"),
         references=("Kullback & Leibler (1951), Annals of Mathematical Statistics 22",),
         aliases=("kl", "kl_div", "kullback_leibler"),
+        elsewhere=(
+            'torch.nn.KLDivLoss: takes log-probabilities, log_input=True here; "batchmean" is our mean, its '
+            "mean divides by the classes too",
+            "keras.losses.KLDivergence: clips both sides at 1e-7",
+            "optax.kl_divergence: takes log-probabilities; unreduced",
+            "kornia.losses.kl_div_loss_2d: of heatmaps, over height and width",
+            "scipy.stats.entropy(y, p): the value alone",
+        ),
     )

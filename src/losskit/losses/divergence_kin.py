@@ -129,6 +129,10 @@ class JensenShannonDivergence(Divergence):
         uses=("agreement of two models, or of a model under two augmentations", "drift of a histogram"),
         references=("Lin (1991), IEEE Transactions on Information Theory 37",),
         aliases=("js", "js_divergence"),
+        elsewhere=(
+            "scipy.spatial.distance.jensenshannon: its square root",
+            "kornia.losses.js_div_loss_2d: of heatmaps, over height and width",
+        ),
     )
 
 

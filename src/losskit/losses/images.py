@@ -40,6 +40,10 @@ class TotalVariationLoss(VariationLoss):
             "Rudin, Osher & Fatemi (1992), Nonlinear total variation based noise removal algorithms",
         ),
         aliases=("tv",),
+        elsewhere=(
+            "kornia.losses.TotalVariation: the same as the anisotropic kind, one number a channel",
+            "tf.image.total_variation: the same as the anisotropic kind, channels last",
+        ),
     )
 
 
@@ -123,4 +127,8 @@ class SSIMLoss(SimilarityOfImagesLoss):
             "Wang, Simoncelli & Bovik (2003), Multiscale structural similarity for image quality assessment",
         ),
         aliases=("structural_similarity",),
+        elsewhere=(
+            'kornia.losses.SSIMLoss(window_size, padding="valid"): half of this',
+            "monai.losses.SSIMLoss: the same",
+        ),
     )  # fmt: skip

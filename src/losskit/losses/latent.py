@@ -76,4 +76,7 @@ class GaussianKLDivergence(ColumnLoss):
         uses=("variational autoencoders", "information bottlenecks", "distilling Gaussian predictions"),
         references=("Kingma & Welling (2014), Auto-Encoding Variational Bayes, ICLR",),
         aliases=("gaussian_kl", "vae_kl", "kl_normal"),
+        elsewhere=(
+            "torch.distributions.kl_divergence: of two Normal distributions, unreduced; takes standard deviations",
+        ),
     )

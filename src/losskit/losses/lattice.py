@@ -53,6 +53,11 @@ class CTCLoss(LabellingLoss):
             "Graves (2012), Supervised Sequence Labelling with Recurrent Neural Networks, chapter 7",
         ),
         aliases=("connectionist_temporal_classification",),
+        elsewhere=(
+            "torch.nn.CTCLoss: a mean divides by target lengths first; its derivative is always that in logits",
+            "keras.losses.CTC: logits (batch, frames, classes); blank 0, which is padding as well",
+            "optax.ctc_loss: logits (batch, frames, classes) and paddings; unreduced",
+        ),
     )
 
 
@@ -104,4 +109,5 @@ class SoftDTWLoss(AlignmentLoss):
             "Sakoe & Chiba (1978), IEEE Transactions on Acoustics, Speech and Signal Processing 26",
         ),
         aliases=("soft_dynamic_time_warping", "dtw"),
+        elsewhere=("tslearn.metrics.SoftDTWLossPyTorch: the same, unreduced",),
     )

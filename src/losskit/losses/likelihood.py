@@ -193,6 +193,12 @@ class PoissonLoss(ElementwiseLoss):
         uses=("counts of events per unit of time or space", "rates, with an exposure as the weight"),
         references=("McCullagh & Nelder (1989), Generalized Linear Models, ch. 6",),
         aliases=("poisson_nll",),
+        elsewhere=(
+            "torch.nn.PoissonNLLLoss: log_input=True by default; adds 1e-8 inside of the logarithm; full adds "
+            "Stirling's formula",
+            "keras.losses.Poisson: adds 1e-7 inside of the logarithm",
+            "sklearn.metrics.mean_poisson_deviance: twice this, less its least value",
+        ),
     )
 
 
@@ -288,4 +294,5 @@ class NegativeBinomialLoss(ElementwiseLoss):
         uses=("read counts of sequencing", "demand forecasts with many zeros"),
         references=("Hilbe (2011), Negative Binomial Regression",),
         aliases=("nb",),
+        elsewhere=("statsmodels.genmod.families.NegativeBinomial: its alpha is dispersion",),
     )

@@ -70,6 +70,7 @@ class GaussianNLLLoss(ColumnLoss):
             "Nix & Weigend (1994), Estimating the mean and variance of the target distribution, ICNN",
         ),
         aliases=("heteroscedastic",),
+        elsewhere=("torch.nn.GaussianNLLLoss: the same; variances below its eps of 1e-6 count as that",),
     )
 
 

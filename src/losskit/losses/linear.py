@@ -59,4 +59,7 @@ class LinearCrossEntropy(LinearLoss):
             "Hsu et al. (2024), Liger kernel",
         ),
         aliases=("linear_softmax_cross_entropy",),
+        elsewhere=(
+            "torch.nn.LinearCrossEntropyLoss: a module that holds the weight; ignores -100; since torch 2.13",
+        ),
     )

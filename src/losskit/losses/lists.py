@@ -51,6 +51,7 @@ class RankNetLoss(PairwiseListLoss):
         weaknesses=("a swap at the end of the list costs as much as one at its top", "long lists outweigh short ones"),
         uses=("web search", "preferences between pairs"),
         references=("Burges et al. (2005), Learning to rank using gradient descent, ICML",),
+        elsewhere=("tfr.keras.losses.PairwiseLogisticLoss: the same terms, with another mean",),
     )  # fmt: skip
 
 
@@ -162,6 +163,9 @@ class ListNetLoss(ChoiceListLoss):
         weaknesses=("only the chance to be first counts", "the scale of the relevances matters"),
         uses=("documents with graded relevance",),
         references=("Cao et al. (2007), Learning to rank: from pairwise approach to listwise approach, ICML",),
+        elsewhere=(
+            "optax.losses.ranking_softmax_loss: takes relevances as shares as they are, not as their softmax",
+        ),
     )  # fmt: skip
 
 
@@ -196,6 +200,7 @@ class ListMLELoss(ChoiceListLoss):
             "Breslow (1974), Covariance analysis of censored survival data, Biometrics 30",
         ),
         aliases=("plackett_luce",),
+        elsewhere=("tfr.keras.losses.ListMLELoss: breaks ties at random",),
     )
 
 
@@ -225,4 +230,5 @@ class ApproxNDCGLoss(SmoothRankLoss):
             "Qin, Liu & Li (2010), A general approximation framework for direct optimization of IR measures",
             "Bruch et al. (2019), Revisiting approximate metric optimization in the age of deep neural networks, SIGIR",
         ),
+        elsewhere=("tfr.keras.losses.ApproxNDCGLoss: -NDCG, this less 1",),
     )

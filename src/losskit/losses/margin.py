@@ -38,6 +38,11 @@ class HingeLoss(MarginLoss):
         weaknesses=("no probabilities", "a kink at the margin", "unbounded for wrong labels"),
         uses=("support vector machines", "GAN critics"),
         references=("Cortes & Vapnik (1995), Machine Learning 20",),
+        elsewhere=(
+            "keras.losses.Hinge: the same; turns labels that are all 0 and 1 into -1 and +1",
+            "optax.hinge_loss: the same, unreduced; its derivative at margin 1 is -1/2",
+            "sklearn.metrics.hinge_loss: the value alone",
+        ),
     )
 
 
@@ -70,6 +75,10 @@ class SquaredHingeLoss(MarginLoss):
         weaknesses=("more sensitive to outliers and wrong labels than the hinge",),
         uses=("linear support vector machines",),
         references=("Chang, Hsieh & Lin (2008), JMLR 9",),
+        elsewhere=(
+            "keras.losses.SquaredHinge: the same; turns labels that are all 0 and 1 into -1 and +1",
+            'sklearn.svm.LinearSVC(loss="squared_hinge"): the same, inside of the estimator',
+        ),
     )
 
 
@@ -105,6 +114,7 @@ class LogisticLoss(MarginLoss):
         uses=("logistic regression", "gradient boosting for classification"),
         references=("Friedman, Hastie & Tibshirani (2000), Annals of Statistics 28",),
         aliases=("logistic_regression",),
+        elsewhere=("torch.nn.SoftMarginLoss: the same; inf for margins below -89 in float32",),
     )
 
 
@@ -168,6 +178,10 @@ class PerceptronLoss(MarginLoss):
         weaknesses=("a score of 0 everywhere costs nothing", "no margin: the boundary may touch the data"),
         uses=("online linear classification",),
         references=("Rosenblatt (1958), Psychological Review 65",),
+        elsewhere=(
+            "optax.perceptron_loss: the same, unreduced; its derivative at margin 0 is -1/2 of the label",
+            'sklearn.linear_model.SGDClassifier(loss="perceptron"): the same, inside of the estimator',
+        ),
     )
 
 
@@ -202,4 +216,8 @@ class ModifiedHuberLoss(MarginLoss):
         weaknesses=("those probabilities are exactly 0 or 1 beyond the margin",),
         uses=("linear classifiers on noisy labels",),
         references=("Zhang (2004), ICML",),
+        elsewhere=(
+            'sklearn.linear_model.SGDClassifier(loss="modified_huber"): the same, inside of the estimator',
+            "optax.sparsemax_loss: a quarter of this, for labels 0 and 1",
+        ),
     )

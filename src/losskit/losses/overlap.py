@@ -92,6 +92,12 @@ class DiceLoss(OverlapLoss):
         uses=("segmentation of medical images", "regions that are small beside the background"),
         references=("Dice (1945), Ecology 26", "Milletari, Navab & Ahmadi (2016), 3DV (squared)"),
         aliases=("soft_dice",),
+        elsewhere=(
+            'monai.losses.DiceLoss: per="sample_class"; 1e-5 in both parts of the ratio',
+            "keras.losses.Dice: 1e-7 in the denominator alone, so two empty masks cost 1",
+            "optax.losses.dice_loss: logits; a smooth of 1",
+            'kornia.losses.DiceLoss: logits and class indices; per="sample"',
+        ),
     )
 
 
@@ -132,6 +138,9 @@ class IoULoss(OverlapLoss):
         uses=("segmentation judged by mean IoU",),
         references=("Jaccard (1912), New Phytologist 11", "Rahman & Wang (2016), ISVC"),
         aliases=("jaccard", "jaccard_loss", "soft_iou"),
+        elsewhere=(
+            'monai.losses.DiceLoss(jaccard=True): per="sample_class"; 1e-5 in both parts of the ratio',
+        ),
     )
 
 
@@ -172,6 +181,13 @@ class TverskyLoss(OverlapLoss):
         weaknesses=("two weights to choose", "probabilities are not calibrated"),
         uses=("lesions, where a miss is worse than a false alarm",),
         references=("Tversky (1977), Psychological Review 84", "Salehi, Erdogmus & Gholipour (2017), MLMI"),
+        elsewhere=(
+            'monai.losses.TverskyLoss: the same alpha and beta; per="sample_class"; both 1/2 by default',
+            "keras.losses.Tversky: alpha and beta the other way round, whatever its documentation says (3.12); "
+            "both 1/2 by default",
+            "optax.losses.dice_loss(alpha, beta): logits; a smooth of 1",
+            'kornia.losses.TverskyLoss: logits and class indices; per="sample_class"',
+        ),
     )
 
 
@@ -273,6 +289,10 @@ class GeneralizedDiceLoss(OverlapLoss):
         weaknesses=("a few elements of a tiny class decide the gradient", "needs a class axis"),
         uses=("segmentation of several organs at once",),
         references=("Sudre et al. (2017), DLMIA", "Crum, Camara & Hill (2006), IEEE TMI 25"),
+        elsewhere=(
+            'monai.losses.GeneralizedDiceLoss(w_type="square"): per="sample"',
+            "optax.losses.multiclass_generalized_dice_loss: a weighted mean of the classes' losses, not one ratio",
+        ),
     )
 
 
@@ -304,4 +324,8 @@ class LovaszLoss(LovaszExtension):
         uses=("fine-tuning a segmentation network for mean IoU",),
         references=("Berman, Triki & Blaschko (2018), CVPR", "Yu & Blaschko (2015), ICML (hinge)"),
         aliases=("lovasz_softmax", "lovasz_hinge"),
+        elsewhere=(
+            'kornia.losses.LovaszSoftmaxLoss: logits; per="sample_class", activation="softmax"',
+            'kornia.losses.LovaszHingeLoss: kind="hinge", per="sample"',
+        ),
     )

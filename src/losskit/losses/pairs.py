@@ -64,6 +64,7 @@ class ContrastiveLoss(PairLoss):
         ),
         uses=("siamese networks", "face and signature verification"),
         references=("Hadsell, Chopra & LeCun (2006), Dimensionality reduction by learning an invariant mapping",),
+        elsewhere=("tfa.losses.ContrastiveLoss: of distances, twice this",),
     )  # fmt: skip
 
 
@@ -169,6 +170,11 @@ class TripletLoss(PairLoss):
             "Hermans, Beyer & Leibe (2017), In defense of the triplet loss: Euclidean distances, soft margin",
         ),
         aliases=("triplet_margin",),
+        elsewhere=(
+            "torch.nn.TripletMarginLoss: adds 1e-6 to the differences of coordinates",
+            'torch.nn.TripletMarginWithDistanceLoss: any distance; for 1 - cosine this with distance="cosine"',
+            "optax.losses.triplet_margin_loss: adds 1e-6 to the squared distance",
+        ),
     )
 
 
@@ -211,6 +217,11 @@ class CosineSimilarityLoss(PairLoss):
         uses=("text and image embeddings", "self-supervised learning without negatives"),
         references=("Chen & He (2021), Exploring simple siamese representation learning, CVPR",),
         aliases=("cosine", "cosine_distance"),
+        elsewhere=(
+            "keras.losses.CosineSimilarity: -cos, without the 1",
+            "torch.nn.CosineSimilarity: cos; lengths below 1e-8 count as that",
+            "optax.cosine_distance: the same, unreduced; NaN beside a vector of zeros",
+        ),
     )  # fmt: skip
 
 
@@ -255,4 +266,5 @@ class CosineEmbeddingLoss(PairLoss):
         weaknesses=("dissimilar pairs beyond the margin teach nothing", "the gradient grows as vectors shrink"),
         uses=("sentence pairs", "recommendation"),
         references=("the notes of PyTorch's CosineEmbeddingLoss",),
+        elsewhere=("torch.nn.CosineEmbeddingLoss: the same, but for vectors shorter than about 1e-6",),
     )  # fmt: skip

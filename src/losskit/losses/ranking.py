@@ -57,6 +57,7 @@ class MarginRankingLoss(ColumnLoss):
         references=(
             "Herbrich, Graepel & Obermayer (1999), Support Vector Learning for Ordinal Regression, ICANN",
         ),
+        elsewhere=("torch.nn.MarginRankingLoss: the same; takes x1, x2, target",),
     )
 
 

@@ -43,6 +43,10 @@ class MeanAbsolutePercentageError(ElementwiseLoss):
         uses=("forecasts of positive quantities reported in per cent",),
         references=("Makridakis (1993), International Journal of Forecasting 9",),
         aliases=("mape",),
+        elsewhere=(
+            "keras.losses.MeanAbsolutePercentageError: the same; a target of 0 counts as 1e-7",
+            "sklearn.metrics.mean_absolute_percentage_error: not times 100; a target of 0 counts as 2.2e-16",
+        ),
     )
 
 
@@ -83,4 +87,8 @@ class MeanSquaredLogarithmicError(ElementwiseLoss):
         uses=("counts, prices and other positive, skewed targets",),
         references=("the metric of scikit-learn and Keras under the same name",),
         aliases=("msle",),
+        elsewhere=(
+            "keras.losses.MeanSquaredLogarithmicError: the same; values below 1e-7 count as 1e-7",
+            "sklearn.metrics.mean_squared_log_error: the value alone",
+        ),
     )

@@ -44,6 +44,10 @@ class MeanSquaredError(ResidualLoss):
         uses=("regression with light-tailed noise", "when large errors cost more than proportionally"),
         references=("Gauss (1809), Theoria motus corporum coelestium",),
         aliases=("mse", "l2", "squared_error"),
+        elsewhere=(
+            "torch.nn.MSELoss, keras.losses.MeanSquaredError, sklearn.metrics.mean_squared_error: the same",
+            "optax.squared_error: the same, unreduced; optax.l2_loss is half of it",
+        ),
     )
 
 
@@ -78,6 +82,7 @@ class MeanAbsoluteError(ResidualLoss):
         uses=("regression with outliers", "forecasts judged by absolute error"),
         references=("Boscovich (1757); Koenker & Bassett (1978), Econometrica 46",),
         aliases=("mae", "l1", "absolute_error"),
+        elsewhere="torch.nn.L1Loss, keras.losses.MeanAbsoluteError, sklearn.metrics.mean_absolute_error: the same",
     )
 
 
@@ -121,6 +126,11 @@ class HuberLoss(ResidualLoss):
         weaknesses=("delta has to match the scale of the noise", "curvature is 0 beyond delta"),
         uses=("regression with a few outliers", "value functions in reinforcement learning"),
         references=("Huber (1964), Annals of Mathematical Statistics 35",),
+        elsewhere=(
+            "torch.nn.HuberLoss, keras.losses.Huber: the same",
+            "optax.huber_loss: the same, unreduced; its second derivative at the threshold is 1/4",
+            "sklearn.linear_model.HuberRegressor: the threshold epsilon is in units of a scale that it fits as well",
+        ),
     )
 
 
@@ -161,6 +171,10 @@ class LogCoshLoss(ResidualLoss):
         uses=("regression with outliers under second-order optimisers, such as boosting",),
         references=("Green (1990), IEEE Transactions on Medical Imaging 9",),
         aliases=("logcosh",),
+        elsewhere=(
+            "keras.losses.LogCosh: the same; in float32 it is 0 or wrong for residuals below 1e-4",
+            "optax.log_cosh: the same, unreduced; in float32 it is 0 for a residual of 1e-4",
+        ),
     )
 
 
@@ -199,6 +213,7 @@ class SmoothL1Loss(ResidualLoss):
         weaknesses=("for small beta the curvature near 0 is large",),
         uses=("bounding-box regression",),
         references=("Girshick (2015), Fast R-CNN, ICCV",),
+        elsewhere="torch.nn.SmoothL1Loss: the same",
     )
 
 
@@ -235,6 +250,7 @@ class QuantileLoss(ResidualLoss):
         uses=("prediction intervals", "costs that differ for too much and too little"),
         references=("Koenker & Bassett (1978), Econometrica 46",),
         aliases=("pinball",),
+        elsewhere="sklearn.metrics.mean_pinball_loss(alpha=q), tfa.losses.PinballLoss(tau=q): the same",
     )
 
 
@@ -307,6 +323,7 @@ class EpsilonInsensitiveLoss(ResidualLoss):
         weaknesses=("no gradient inside the tube", "epsilon has to be chosen"),
         uses=("support vector regression", "targets known only to a tolerance"),
         references=("Vapnik (1995), The Nature of Statistical Learning Theory",),
+        elsewhere='sklearn.linear_model.SGDRegressor(loss="epsilon_insensitive"): the same, inside of it',
     )
 
 
@@ -351,6 +368,7 @@ class CharbonnierLoss(ResidualLoss):
         uses=("image restoration and optical flow", "robust regression under second-order optimisers"),
         references=("Charbonnier et al. (1994), ICIP",),
         aliases=("pseudo_huber", "pseudohuber"),
+        elsewhere=("kornia.losses.CharbonnierLoss: the same at delta = 1",),
     )
 
 

@@ -87,6 +87,7 @@ class CauchyLoss(ResidualLoss):
         uses=("robust fitting with many outliers", "bundle adjustment"),
         references=("Zhang (1997), Image and Vision Computing 15", "Barron (2019), CVPR"),
         aliases=("lorentzian",),
+        elsewhere=("kornia.losses.CauchyLoss: the same at scale = sqrt(2)",),
     )
 
 
@@ -128,6 +129,7 @@ class GemanMcClureLoss(ResidualLoss):
         weaknesses=("not convex: start near the answer", "far points no longer pull the fit"),
         uses=("registration and optical flow with gross outliers",),
         references=("Geman & McClure (1985), Proceedings of the ASA", "Barron (2019), CVPR"),
+        elsewhere=("kornia.losses.GemanMcclureLoss: the same at scale = 2",),
     )
 
 
@@ -167,6 +169,7 @@ class WelschLoss(ResidualLoss):
         uses=("robust registration", "correntropy-based learning"),
         references=("Dennis & Welsch (1978), Communications in Statistics 7", "Barron (2019), CVPR"),
         aliases=("leclerc", "correntropy"),
+        elsewhere=("kornia.losses.WelschLoss: the same at scale = sqrt(2)",),
     )
 
 
@@ -350,4 +353,5 @@ class BarronLoss(ResidualLoss):
         uses=("robust regression with the shape tuned or learned",),
         references=("Barron (2019), A General and Adaptive Robust Loss Function, CVPR",),
         aliases=("general_robust",),
+        elsewhere=("robust_loss_pytorch.lossfun: the same; alpha and scale may be learned there",),
     )

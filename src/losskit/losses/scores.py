@@ -54,4 +54,10 @@ class CategoricalHingeLoss(GapLoss):
             "Weston & Watkins (1999), ESANN",
         ),
         aliases=("multi_margin", "multiclass_hinge"),
+        elsewhere=(
+            "keras.losses.CategoricalHinge: the same, for one-hot targets and scores of at least 0",
+            "optax.multiclass_hinge_loss: the same, unreduced",
+            'torch.nn.MultiMarginLoss: kind "weston_watkins", divided by the number of classes',
+            "sklearn.metrics.hinge_loss: the value alone",
+        ),
     )

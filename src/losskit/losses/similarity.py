@@ -84,6 +84,11 @@ class InfoNCELoss(ViewsLoss):
             "Chen et al. (2020), A simple framework for contrastive learning, ICML",
         ),
         aliases=("nt_xent", "ntxent", "simclr"),
+        elsewhere=(
+            "monai.losses.ContrastiveLoss: the same, temperature 0.5 by default",
+            "pytorch_metric_learning.losses.NTXentLoss: the same with a label a pair; temperature 0.07 by default",
+            "optax.losses.ntxent: takes labels; -log of each positive against it and the negatives",
+        ),
     )
 
 
@@ -122,6 +127,7 @@ class CLIPLoss(ViewsLoss):
         uses=("images and text", "any two encoders that are to share a space"),
         references=("Radford et al. (2021), Learning transferable visual models, ICML",),
         aliases=("contrastive_language_image",),
+        elsewhere=("open_clip.loss.ClipLoss: the same, with logit_scale = 1 / temperature",),
     )
 
 
@@ -165,6 +171,7 @@ class SigLIPLoss(ViewsLoss):
         uses=("images and text", "batches spread over many machines"),
         references=("Zhai et al. (2023), Sigmoid loss for language image pre-training, ICCV",),
         aliases=("siglip", "sigmoid_contrastive"),
+        elsewhere=("open_clip.loss.SigLipLoss: the same, with logit_scale = 1 / temperature and logit_bias",),
     )
 
 
@@ -201,6 +208,7 @@ class SupervisedContrastiveLoss(LabelledLoss):
         uses=("embeddings of classes", "pre-training where labels exist"),
         references=("Khosla et al. (2020), Supervised contrastive learning, NeurIPS",),
         aliases=("supcon", "sup_con"),
+        elsewhere=("pytorch_metric_learning.losses.SupConLoss: the same",),
     )
 
 
@@ -243,6 +251,7 @@ class MultiSimilarityLoss(LabelledLoss):
         weaknesses=("three parameters to choose", "needs several rows of each label in a batch"),
         uses=("image retrieval", "metric learning with labels"),
         references=("Wang et al. (2019), Multi-similarity loss with general pair weighting, CVPR",),
+        elsewhere=("pytorch_metric_learning.losses.MultiSimilarityLoss: the same, without its miner",),
     )
 
 
@@ -292,6 +301,9 @@ class ArcFaceLoss(CosinesLoss):
         uses=("face recognition", "embeddings of classes that go on to meet unseen ones"),
         references=("Deng et al. (2019), ArcFace: additive angular margin loss, CVPR",),
         aliases=("arcface", "additive_angular_margin"),
+        elsewhere=(
+            "pytorch_metric_learning.losses.ArcFaceLoss: takes embeddings and holds the weights; the margin is in degrees",
+        ),
     )
 
 
@@ -333,4 +345,5 @@ class CosFaceLoss(CosinesLoss):
             "Wang et al. (2018), Additive margin softmax, IEEE Signal Processing Letters 25",
         ),
         aliases=("cosface", "am_softmax"),
+        elsewhere=("pytorch_metric_learning.losses.CosFaceLoss: takes embeddings and holds the weights",),
     )

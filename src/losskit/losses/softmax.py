@@ -146,6 +146,11 @@ class CategoricalCrossEntropy(SoftmaxLoss):
         ),
         references=("Bishop (2006), Pattern Recognition and Machine Learning, eq. 4.108",),
         aliases=("cross_entropy", "softmax_cross_entropy"),
+        elsewhere=(
+            "torch.nn.CrossEntropyLoss: logits only, the classes on axis 1; divides by the sum of the class weights",
+            "keras.losses.CategoricalCrossentropy: clips probabilities to [1e-7, 1 - 1e-7], where the slope is 0",
+            "optax.softmax_cross_entropy: from logits, unreduced; NaN for a logit of -inf whose label is 0",
+        ),
     )
 
 
@@ -209,6 +214,15 @@ class SparseCategoricalCrossEntropy(SoftmaxLoss):
             "z_loss: Chowdhery et al. (2022), PaLM, section 5",
         ),
         aliases=("sparse_cross_entropy",),
+        elsewhere=(
+            "torch.nn.CrossEntropyLoss: logits, the classes on axis 1; ignores -100; divides by the sum of the "
+            "class weights",
+            "torch.nn.NLLLoss: from log-probabilities",
+            "keras.losses.SparseCategoricalCrossentropy: ignore_class is ignore_index; clips probabilities to "
+            "[1e-7, 1 - 1e-7]",
+            "optax.softmax_cross_entropy_with_integer_labels: from logits, unreduced; the index -1 is the last class",
+            "sklearn.metrics.log_loss: the value alone",
+        ),
     )
 
 
@@ -249,6 +263,11 @@ class LabelSmoothingCrossEntropy(SoftmaxLoss):
         uses=("image and language classifiers", "labels with a known rate of error"),
         references=("Szegedy et al. (2016), Rethinking the Inception architecture, CVPR, section 7",),
         aliases=("label_smoothing",),
+        elsewhere=(
+            "torch.nn.CrossEntropyLoss(label_smoothing=s): the same, from logits",
+            "keras.losses.CategoricalCrossentropy(label_smoothing=s): the same for one-hot targets",
+            "optax.smooth_labels: makes the target, for softmax_cross_entropy",
+        ),
     )
 
 
@@ -298,6 +317,11 @@ class CategoricalFocalLoss(SoftmaxLoss):
         ),
         uses=("rare classes among a sea of background", "dense detection"),
         references=("Lin et al. (2017), Focal loss for dense object detection, ICCV",),
+        elsewhere=(
+            "keras.losses.CategoricalFocalCrossentropy: the same, with alpha 0.25 by default",
+            "kornia.losses.FocalLoss: from logits, the classes on axis 1; alpha is required",
+            "monai.losses.FocalLoss(use_softmax=True): from logits, the classes on axis 1",
+        ),
     )
 
 

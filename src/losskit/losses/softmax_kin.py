@@ -57,6 +57,7 @@ class PolyLoss(SoftmaxLoss):
         uses=("image classification with epsilon near 2", "detection with epsilon near -1"),
         references=("Leng et al. (2022), PolyLoss, ICLR, section 4",),
         aliases=("poly1",),
+        elsewhere=("optax.poly_loss_cross_entropy: the same, from logits",),
     )
 
 
@@ -110,6 +111,7 @@ class GeneralizedCrossEntropy(SoftmaxLoss):
         uses=("labels from the web or the crowd",),
         references=("Zhang & Sabuncu (2018), Generalized cross entropy loss, NeurIPS",),
         aliases=("gce",),
+        elsewhere=("keras.losses.CategoricalGeneralizedCrossEntropy: the same, with q 0.5 by default",),
     )
 
 
@@ -280,6 +282,7 @@ class LogitAdjustedLoss(RowLoss):
         uses=("long tails of rare classes",),
         references=("Menon et al. (2021), Long-tail learning via logit adjustment, ICLR, section 5",),
         aliases=("balanced_softmax",),
+        elsewhere=("torch.nn.CrossEntropyLoss: the same, of logits + tau * log(priors)",),
     )
 
 

@@ -137,6 +137,10 @@ class WassersteinLoss(LineLoss):
             "Peyré & Cuturi (2019), Computational Optimal Transport, section 2.6",
         ),
         aliases=("earth_mover", "emd", "wasserstein_1d"),
+        elsewhere=(
+            "ot.wasserstein_1d: the same, samples on the first axis",
+            "scipy.stats.wasserstein_distance: the value alone, for p = 1",
+        ),
     )
 
 
@@ -168,6 +172,7 @@ class SlicedWassersteinLoss(SlicesLoss):
             "Bonneel, Rabin, Peyré & Pfister (2015), Sliced and Radon Wasserstein Barycenters of Measures",
         ),
         aliases=("sliced_wasserstein_distance", "swd"),
+        elsewhere=("ot.sliced_wasserstein_distance: the p-th root, as root=True",),
     )
 
 
@@ -223,6 +228,10 @@ class SinkhornLoss(PlanLoss):
             "Feydy et al. (2019), Interpolating between Optimal Transport and MMD using Sinkhorn Divergences, AISTATS",
         ),
         aliases=("sinkhorn_divergence", "entropic_transport"),
+        elsewhere=(
+            'geomloss.SamplesLoss("sinkhorn"): the same; stops when its schedule of blurs ends',
+            "ot.bregman.empirical_sinkhorn_divergence: twice our cost at p = 2; without the entropy in its value",
+        ),
     )
 
 
@@ -257,6 +266,10 @@ class EnergyDistance(KernelLoss):
         ),
         references=("Székely & Rizzo (2013), Energy statistics: a class of statistics based on distances",),
         aliases=("energy", "cramer_distance"),
+        elsewhere=(
+            'geomloss.SamplesLoss("energy"): half of this',
+            "scipy.stats.energy_distance: its square root, on the line, the value alone",
+        ),
     )
 
 
@@ -321,4 +334,5 @@ class MMDLoss(KernelLoss):
         uses=("domain adaptation", "generative models", "two-sample tests"),
         references=("Gretton et al. (2012), A Kernel Two-Sample Test, JMLR 13",),
         aliases=("maximum_mean_discrepancy",),
+        elsewhere=('geomloss.SamplesLoss("gaussian", blur=h): half of this',),
     )

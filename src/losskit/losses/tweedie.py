@@ -89,6 +89,7 @@ class GammaLoss(ElementwiseLoss):
         uses=("insurance claims", "durations, rainfall and other positive, skewed amounts"),
         references=("McCullagh & Nelder (1989), Generalized Linear Models, ch. 8",),
         aliases=("gamma_nll",),
+        elsewhere=("sklearn.metrics.mean_gamma_deviance: twice this, less its least value",),
     )
 
 
@@ -218,4 +219,5 @@ class TweedieLoss(ElementwiseLoss):
         weaknesses=("the power has to be known or searched for",),
         uses=("insurance: claims per policy", "rainfall per day"),
         references=("Jorgensen (1987), JRSS B 49", "Dunn & Smyth (2005), Statistics and Computing 15"),
+        elsewhere=("sklearn.metrics.mean_tweedie_deviance: twice this, less its least value",),
     )
