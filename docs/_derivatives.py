@@ -12,7 +12,7 @@ import losskit
 from losskit import facts
 from losskit.loss import LossFunction
 from losskit.rules import RuleSet, source_of
-from losskit.structures import ArrayLoss
+from losskit.structures import ArrayLoss, RowLoss
 
 SOURCE = Path(losskit.__file__).parent
 
@@ -75,7 +75,10 @@ def _rules_by_link(loss: LossFunction) -> dict[str, Slopes]:
     if "from_logits" not in loss.parameters():
         return {"": slopes}
     of_logits = _slopes(loss.replace(from_logits=True))
-    return {"": slopes} if slopes == of_logits else {"From probabilities:": slopes, "From logits:": of_logits}
+    if slopes == of_logits:
+        return {"": slopes}
+    logs = ", where `p` is a log-probability" if isinstance(loss, RowLoss) else ""
+    return {"From probabilities:": slopes, f"From logits{logs}:": of_logits}
 
 
 def _whose(loss: LossFunction) -> str:

@@ -86,8 +86,9 @@ def _in_torch(cls: type[LossFunction]) -> str:
 def _example(cls: type[LossFunction]) -> str:
     """The docstring's example as a program that runs."""
     examples = [example for example in facts.examples(cls) if example.source != NUMPY]
-    tree = ast.walk(ast.parse("".join(example.source for example in examples)))
-    names = {node.id for node in tree if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    tree = ast.parse("".join(example.source for example in examples))
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    names = {node.id for node in found} - {node.id for node in found if isinstance(node.ctx, ast.Store)}
     ours = sorted(name for name in names if hasattr(losskit, name))
     head = f"{NUMPY if 'np' in names else ''}from losskit import {', '.join(ours)}\n\n"
     return head + "\n".join(map(_statement, examples))

@@ -96,5 +96,6 @@ def test_every_loss_is_documented():
             about = cls.about
             for fact in ("formula", "tasks", "estimates", "strengths", "weaknesses", "uses", "references"):
                 assert getattr(about, fact), f"{cls.__name__}.about has no {fact}"
+            assert all(": " in line for line in about.elsewhere), "a library's name, a colon, what differs"
             assert ">>>" in (cls.__doc__ or ""), f"{cls.__name__} has no example"
             assert cls.__name__ in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

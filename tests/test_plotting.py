@@ -1,5 +1,6 @@
 """Pictures of losses: the right curves, for every loss, written whole or not at all."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 
 import losskit as lk
+from losskit.catalogue import find
 from losskit.errors import InputError
+from losskit.facts import specimen
 from losskit.plotting import plot
 from losskit.structures import ResidualLoss
-from losskit.views import VIEWS, view_of
+from losskit.views import TERMS, VIEWS, subject_of, view_of
 
 
 def curves(figure: Any) -> dict[str, list[Any]]:
@@ -45,25 +48,64 @@ def test_rows() -> None:
     np.testing.assert_allclose(slope.get_ydata(), -1 / slope.get_xdata(), rtol=1e-12)
 
 
-def made(name: str) -> lk.LossFunction:
-    required: dict[str, dict[str, Any]] = {
-        "weighted_cross_entropy": {"class_weights": (1, 2)},
-        "barron": {"alpha": -2},
-    }
-    return lk.get(name, **required.get(name, {}))
-
-
 @pytest.mark.parametrize("name", lk.list_losses())
-def test_every_loss_can_be_drawn(name: str) -> None:
-    loss = made(name)
+def test_every_loss_can_be_drawn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind, view in VIEWS.items():
+        monkeypatch.setitem(VIEWS, kind, replace(view, points=31))
+    loss = specimen(find(name))
     kinds = [loss]
     if loss.parameters().get("from_logits") is False:
         kinds.append(loss.replace(from_logits=True))
     figure = plot(*kinds)
-    assert len(figure.axes) == 3 * len(kinds)
-    assert {view_of(kind) for kind in kinds} <= VIEWS.keys()
+    assert len(figure.axes) == 3 * len({subject_of(kind)[0] for kind in kinds})
     for lines in curves(figure).values():
-        assert all(np.isfinite(line.get_ydata()).any() for line in lines)
+        assert all(np.isfinite(line.get_ydata()).all() for line in lines)
+
+
+@pytest.mark.parametrize("name", ["contrastive", "distillation", "ssim", "gaussian_kl_divergence"])
+def test_a_line_has_the_derivatives_of_its_value(name: str) -> None:
+    panels = curves(plot(name))
+    (value,), (slope,), (curvature,) = (panels[what] for what in ("value", "slope", "curvature"))
+    x, y = value.get_xdata(), value.get_ydata()
+    assert (x[0], x[-1]) == (0.0, 1.0)
+    s = slope.get_ydata()
+    np.testing.assert_allclose(np.gradient(y, x)[2:-2], s[2:-2], rtol=0.02, atol=0.05 * np.abs(s).max())
+    c = curvature.get_ydata()
+    np.testing.assert_allclose(np.gradient(s, x)[2:-2], c[2:-2], rtol=0.02, atol=0.1 * np.abs(c).max())
+
+
+def test_a_line_goes_from_one_example_to_another() -> None:
+    loss = lk.TripletLoss()
+    start, end = (loss.example(np.random.default_rng(seed), TERMS) for seed in (0, 1))
+    (value,) = curves(plot(loss, what="value"))["value"]
+    np.testing.assert_allclose(value.get_ydata()[[0, -1]], [loss.compute(*start), loss.compute(*end)])
+
+
+def test_kinks_of_a_line_are_no_spikes() -> None:
+    (curvature,) = curves(plot("total_variation", what="curvature"))["curvature"]
+    np.testing.assert_allclose(curvature.get_ydata(), 0.0, atol=1e-6)
+
+
+def test_a_sum_of_losses_of_the_same_arrays() -> None:
+    (mixed,), (dice,), (iou,) = (
+        curves(plot(text, what="slope"))["slope"] for text in ("0.5*dice + 2*iou", "dice", "iou")
+    )
+    np.testing.assert_allclose(mixed.get_ydata(), 0.5 * dice.get_ydata() + 2 * iou.get_ydata(), atol=1e-12)
+
+
+def test_losses_of_the_same_arrays_share_a_row() -> None:
+    figure = plot("dice", "triplet", "iou", what="value")
+    assert [len(axes.get_lines()) - 1 for axes in figure.axes] == [2, 1]
+    assert [axes.get_xlabel().split(":")[0] for axes in figure.axes] == [
+        "y_pred",
+        "anchor, positive, negative",
+    ]
+
+
+def test_as_many_classes_as_the_parameters_say() -> None:
+    (value,) = curves(plot("logit_adjusted(class_priors=(1, 1, 1, 1))", what="value"))["value"]
+    z = value.get_xdata()
+    np.testing.assert_allclose(value.get_ydata(), np.log(3 + np.exp(z)) - z, rtol=1e-12)
 
 
 def test_losses_of_one_kind_share_a_row() -> None:
@@ -132,6 +174,7 @@ def test_what_is_refused() -> None:
         (("mse",), {"output": "x"}, "without knowing its format"),
         (("binary_cross_entropy",), {"low": -1, "high": 2}, "cannot be drawn at -1"),
         (("mse + hinge",), {}, "functions of different things"),
+        (("dice + triplet",), {}, "functions of different things: anchor, positive, negative, y_pred"),
     ):
         with pytest.raises(InputError, match=words):
             plot(*arguments, **options)

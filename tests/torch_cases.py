@@ -112,7 +112,7 @@ PARAMETERS = {
     "SymmetricCrossEntropy": [{"from_logits": True}, {}],
     "LogitAdjustedLoss": [{"class_priors": (0.5, 0.25, 0.125)}],
     "JensenShannonDivergence": [{}, {"log_input": True}, {"from_logits": True}],
-    "HellingerDistance": [{}, {"log_input": True}, {"from_logits": True}],
+    "HellingerDistance": [{}, {"log_input": True}],
     "RenyiDivergence": [{}, {"alpha": 2.0, "log_input": True}, {"alpha": 2.0, "from_logits": True}],
     "TotalVariationDistance": [{}, {"from_logits": True}],
 }  # fmt: skip

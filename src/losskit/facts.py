@@ -64,8 +64,8 @@ def paragraphs(cls: type[LossFunction]) -> list[str]:
     """What a loss is, from its docstring: without its example, and without parameters listed again.
 
     >>> import losskit as lk
-    >>> paragraphs(lk.CosineSimilarityLoss)[0].splitlines()[0]
-    '1 - cos(x1, x2), the cosine of the angle between two vectors.'
+    >>> paragraphs(lk.MeanAbsoluteError)[0]
+    'The absolute residual, |r|. Its best constant prediction is the median.'
     """
     parts = doctest.DocTestParser().parse(inspect.getdoc(cls) or "")
     text = "".join(part for part in parts if isinstance(part, str))
@@ -83,7 +83,7 @@ def specimen(cls: type[LossFunction]) -> LossFunction:
 
     >>> import losskit as lk
     >>> specimen(lk.WeightedCrossEntropy)
-    WeightedCrossEntropy(class_weights=(1.0, 5.0))
+    WeightedCrossEntropy(class_weights=(1.0, 5.0), from_logits=False, eps=None)
     """
     if all(parameter.default for parameter in parameters(cls)):
         return cls()

@@ -66,17 +66,6 @@ def _meets_a_share(
     return any(0 < y < 1 and abs(p - y) <= 1e-6 * y for y, p in shares)
 
 
-def _is_at_the_tip(target: Any, row: Sequence[Any], **params: Any) -> bool:
-    """The same, or whether the squares of the distance are no numbers."""
-    top = max(float(z) for z in row)
-    squares = (target[j] if len(target) else 0.0 for j, z in enumerate(row) if float(z) < top)
-    return _meets_a_share(target, row, **params) or (
-        params.get("from_logits", False)
-        and not any(squares)
-        and min((top - float(z) for z in row if z < top), default=0.0) > 700
-    )
-
-
 def _sum(xs: Iterable[Number]) -> Number:
     constants, total = mpf(0), None
     for x in xs:  # jets are few and slow to add: the plain numbers first
@@ -349,22 +338,20 @@ def _total_variation(
     return tuple(terms)
 
 
-@_define("HellingerDistance", _is_at_the_tip)
+@_define("HellingerDistance", _meets_a_share)
 def _hellinger(
     target: Sequence[Number],
     row: Row,
-    from_logits: bool = False,
     log_input: bool = False,
     eps: Any = None,
     floor: Any = 0.0,
 ) -> tuple[Number, ...]:
     """sqrt(sum_j (sqrt(p_j) - sqrt(y_j))^2 / 2). Le Cam & Yang 2000, section 3.2. At its tip the slope is 0."""
     least = mpf(floor if eps is None else eps)
-    classes = _Logarithms(row) if log_input else _classes(row, from_logits, floor, eps)
+    classes = _Logarithms(row) if log_input else _Given(row, least)
     shares = [(y, classes.probability(j)) for j, y in enumerate(target)]
-    if from_logits or log_input:
-        terms = [power(sqrt(p) - mp.sqrt(y), mpf(2)) / 2 for y, p in shares if not is_zero(p)]
-        terms += [y / 2 for y, p in shares if is_zero(p)]
+    if log_input:
+        terms = [power(sqrt(p) - mp.sqrt(y), mpf(2)) / 2 for y, p in shares]
     else:
         terms = [
             _at_floor(lambda q, y=y: power(sqrt(q) - mp.sqrt(y), mpf(2)) / 2, p, least) for y, p in shares

@@ -141,7 +141,9 @@ def _second(compute: Compute, formula: Formula, loss: ArrayLoss, x: ArrayInputs,
         return _nothing(x)
     if formula.diagonal is not None:
         wide = tuple(_wide(a) for a in (*x.arrays, *x.inner))
-        return formula.diagonal(xp, loss, cotangent, *wide)
+        found = formula.diagonal(xp, loss, cotangent, *wide)
+        if found is not None:
+            return found
     return tuple(_differences(loss, x, cotangent, k) for k in range(len(x.answers)))
 
 
@@ -154,7 +156,8 @@ def _differences(loss: ArrayLoss, x: ArrayInputs, cotangent: Array, k: int) -> A
     arrays = tuple(_wide(a) for a in x.arrays)
     base = arrays[number]
     assert base is not None
-    apart = loss.not_separable is None and x.axes[number] == 0 and loss.weighting == "terms"
+    alone = loss.weighting == "points" or (loss.weighting == "terms" and loss.not_separable is None)
+    apart = alone and x.axes[number] == 0
     rows = int(np.prod(x.terms())) if apart else 1
     flat = base.reshape(rows, -1)
     second = np.empty(flat.shape)

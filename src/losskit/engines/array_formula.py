@@ -35,8 +35,8 @@ class Formula:
     faults: Callable[..., Iterator[Fault]]
     present: Callable[..., Any]
     """present(xp, loss, *arrays): which terms exist; None where all do."""
-    diagonal: Callable[..., Arrays] | None
-    """Like ``pullback``, with the diagonal of the second derivative."""
+    diagonal: Callable[..., Arrays | None] | None
+    """Like ``pullback``, with the diagonal of the second derivative; None where it has to be found by differences."""
     weight_shape: Callable[..., tuple[int, ...]]
     """weight_shape(loss, *shapes): of the weights of elements or items; the last prediction's by default."""
 

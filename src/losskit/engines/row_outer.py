@@ -73,7 +73,8 @@ def tilted(xp: Any, tilt: float, y: Any, f: Any) -> tuple[Any, Any]:
     excess = xp.sum(y * xp.expm1(tame), axis=-1, keepdims=True)
     near = (most <= 32.0) & (excess > -0.5)
     reference = xp.where(near, 0.0, most)
-    powers = xp.where(absent, 0.0, y * xp.exp(xp.where(b == reference, 0.0, b - reference)))  # not inf - inf
+    # Neither inf - inf, nor what a share of 0 would multiply: a derivative would see its infinity.
+    powers = y * xp.exp(xp.where(absent | (b == reference), 0.0, b - reference))
     total = xp.where(near, 1.0 + excess, xp.sum(powers, axis=-1, keepdims=True))
     far = reference + xp.log(total)
     value = xp.where(near, xp.log1p(xp.where(near, excess, 0.0)), far) / tilt

@@ -184,7 +184,7 @@ def nan(subject: Subject) -> Iterator[Finding]:
                     "warning",
                     f"with {which} NaN, {verb} answers {show(answer[0])}: a NaN must not be lost. In a rule, let the branch "
                     "that is taken otherwise depend on the argument (0.0 * r instead of 0.0)",
-                    arrays[0][0], arrays[1][0], answer[0], np.nan, "NaN",
+                    np.ravel(arrays[0])[0], arrays[1][0], answer[0], np.nan, "NaN",
                 )  # fmt: skip
                 return
 

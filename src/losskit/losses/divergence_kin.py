@@ -277,18 +277,21 @@ class HellingerDistance(Divergence):
     r"""sqrt(Σ_j (sqrt(p_j) - sqrt(y_j))² / 2) of a row: between 0 and 1.
 
     Targets and predictions are distributions over the last axis; a mean is over rows. Where the two
-    agree, its tip, the derivative is 0.
+    agree, its tip, the derivative is 0. Logits take a log-softmax first, and ``log_input=True``.
 
     >>> float(HellingerDistance().compute([[1.0, 0.0]], [[0.0, 1.0]]))
     1.0
     """
+
+    # No spelling of the derivative in the logits is exact both near the tip and far from it.
+    from_logits: ClassVar[bool] = False  # type: ignore[misc]
 
     def make_terms(self) -> tuple[Term, ...]:
         return (self.term_of(SquaredRootGap, SquaredRootGapOfLogarithm),)
 
     def traits(self) -> frozenset[str]:
         traits: frozenset[str] = self.about.traits
-        return traits - {SYMMETRIC} if self.from_logits or self.log_input else traits
+        return traits - {SYMMETRIC} if self.log_input else traits
 
     about: ClassVar = About(
         formula=r"\sqrt{\tfrac12 \sum_j \left(\sqrt{\hat p_j} - \sqrt{y_j}\right)^2}",

@@ -97,6 +97,7 @@ class LambdaLoss(PairwiseListLoss):
     about: ClassVar = About(
         formula=r"\sum_{y_i > y_j} w_{ij} \log_2\left(1 + e^{-\sigma(s_i - s_j)}\right)",
         tasks={"ranking"},
+        estimates="an order of high NDCG",
         strengths=("optimises a bound of NDCG", "what matters is at the top of the list"),
         weaknesses=("the loss jumps where the order changes", "quadratic in the length of the list"),
         uses=("web search and recommendation with graded relevance",),
@@ -220,6 +221,7 @@ class ApproxNDCGLoss(SmoothRankLoss):
     about: ClassVar = About(
         formula=r"1 - \frac{\sum_i (2^{y_i} - 1) / \log_2(1 + \hat r_i)}{\mathrm{DCG}_{\max}}",
         tasks={"ranking"},
+        estimates="an order of high NDCG",
         strengths=("the metric itself, made smooth", "what matters is at the top of the list", "bounded"),
         weaknesses=(
             "not convex",

@@ -122,6 +122,7 @@ class CLIPLoss(ViewsLoss):
         formula=r"-\tfrac12 \log \frac{e^{s_{ii} / T}}{\sum_j e^{s_{ij} / T}}"
         r" - \tfrac12 \log \frac{e^{s_{ii} / T}}{\sum_j e^{s_{ji} / T}}",
         tasks={"similarity"},
+        estimates="the mutual information of the two views, from below",
         strengths=("learns from pairs alone, such as images with captions", "both views search well"),
         weaknesses=(_FEW_NEGATIVES, _ALL_NEGATIVE),
         uses=("images and text", "any two encoders that are to share a space"),
@@ -166,6 +167,7 @@ class SigLIPLoss(ViewsLoss):
     about: ClassVar = About(
         formula=r"\log(1 + e^{-s_{ii}/T - b}) + \sum_{j \ne i} \log(1 + e^{s_{ij}/T + b})",
         tasks={"similarity"},
+        estimates="the log-odds that two rows belong together",
         strengths=("no sum over the batch inside of the logarithm", "works with smaller batches"),
         weaknesses=("the bias has to suit the share of positives", _ALL_NEGATIVE),
         uses=("images and text", "batches spread over many machines"),
@@ -203,6 +205,7 @@ class SupervisedContrastiveLoss(LabelledLoss):
     about: ClassVar = About(
         formula=r"-\frac{1}{|P_i|} \sum_{p \in P_i} \log \frac{e^{s_{ip} / T}}{\sum_{j \ne i} e^{s_{ij} / T}}",
         tasks={"similarity", "multiclass"},
+        estimates="directions, one for each label and far from each other",
         strengths=("many positives at once", "less bound to the labels' order than cross-entropy"),
         weaknesses=("needs several rows of each label in a batch", "a classifier has to be trained after it"),
         uses=("embeddings of classes", "pre-training where labels exist"),
@@ -247,6 +250,7 @@ class MultiSimilarityLoss(LabelledLoss):
         formula=r"\frac1\alpha \log\Big(1 + \sum_{p \in P_i} e^{-\alpha (s_{ip} - \lambda)}\Big)"
         r" + \frac1\beta \log\Big(1 + \sum_{k \in N_i} e^{\beta (s_{ik} - \lambda)}\Big)",
         tasks={"similarity"},
+        estimates="cosines above base where labels are equal, below where not",
         strengths=("weighs a pair by its own similarity and by that of its neighbours",),
         weaknesses=("three parameters to choose", "needs several rows of each label in a batch"),
         uses=("image retrieval", "metric learning with labels"),
@@ -296,6 +300,7 @@ class ArcFaceLoss(CosinesLoss):
     about: ClassVar = About(
         formula=r"-\log \frac{e^{s \cos(\theta_t + m)}}{e^{s \cos(\theta_t + m)} + \sum_{j \ne t} e^{s \cos \theta_j}}",
         tasks={"similarity", "multiclass"},
+        estimates="the nearest class direction, not the class's probability",
         strengths=("a margin in the angle, the same everywhere on the sphere",),
         weaknesses=("hard to start from scratch with a large margin", "needs a weight for each class"),
         uses=("face recognition", "embeddings of classes that go on to meet unseen ones"),
@@ -337,6 +342,7 @@ class CosFaceLoss(CosinesLoss):
     about: ClassVar = About(
         formula=r"-\log \frac{e^{s (c_t - m)}}{e^{s (c_t - m)} + \sum_{j \ne t} e^{s c_j}}",
         tasks={"similarity", "multiclass"},
+        estimates="the nearest class direction, not the class's probability",
         strengths=("smooth in the cosine, also at its ends",),
         weaknesses=("the same margin in the cosine is a large angle near 0 and near π",),
         uses=("face and speaker recognition",),

@@ -156,8 +156,12 @@ class ReverseCrossEntropy(Rules):
         return 0.0 * (p + y)
 
 
-class ReverseCrossEntropyOfLogarithm(Rules):
-    """-e^p log y with p the logarithm of the predicted probability."""
+class ReverseCrossEntropyOfSoftmax(Rules):
+    """-e^p log y with p the logarithm of the predicted probability.
+
+    The probabilities sum to 1, so that a multiple of them may be taken off the slopes: the one that
+    leaves none where the target has no share.
+    """
 
     argument: ClassVar[str] = "pair"
 
@@ -167,11 +171,11 @@ class ReverseCrossEntropyOfLogarithm(Rules):
 
     @rule
     def slope(y, p, log_zero):
-        return -exp(p) * log_of_share(y, log_zero)
+        return -exp(p) * (log_of_share(y, log_zero) - log_zero)
 
     @rule
     def curvature(y, p, log_zero):
-        return -exp(p) * log_of_share(y, log_zero)
+        return -exp(p) * (log_of_share(y, log_zero) - log_zero)
 
 
 class SymmetricCrossEntropy(SoftmaxLoss):
@@ -202,7 +206,7 @@ class SymmetricCrossEntropy(SoftmaxLoss):
             )
 
     def make_terms(self) -> tuple[Term, ...]:
-        reverse = ReverseCrossEntropyOfLogarithm if self.from_logits else ReverseCrossEntropy
+        reverse = ReverseCrossEntropyOfSoftmax if self.from_logits else ReverseCrossEntropy
         return (
             Term(self.alpha, self.linked(Surprise.rules)),
             Term(self.beta, self.linked(reverse.rules), (self.log_zero,)),

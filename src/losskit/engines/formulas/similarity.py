@@ -102,7 +102,11 @@ def terms(xp: Any, loss: SimilarityLoss, *arrays: Any) -> Any:
     assert isinstance(loss, EmbeddingLoss)
     units = [unit(xp, loss, z)[0] for z in _embeddings(loss, arrays)]
     found = [_terms(xp, loss, *sides) for sides in comparisons(xp, loss, arrays, units)]
-    return _of_pairs(xp, loss, found)
+    whole = _of_pairs(xp, loss, found)
+    # An anchor's only candidate has all of the probability, whatever it is: that must not lose a NaN.
+    for u in units:
+        whole = xp.where(xp.any(xp.isnan(u)), xp.full_like(whole, float("nan")), whole)
+    return whole
 
 
 def pullback(xp: Any, loss: SimilarityLoss, cotangent: Any, *arrays: Any) -> tuple[Any, ...]:

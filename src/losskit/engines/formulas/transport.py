@@ -97,3 +97,12 @@ def pullback(xp: Any, loss: TransportLoss, cotangent: Any, *arrays: Any) -> tupl
     """The derivative of the distances, each times its cotangent, with respect to both sets."""
     found: tuple[Any, Any] = _FORMS[loss.form].pullback(xp, loss, cotangent, *arrays)
     return found
+
+
+def diagonal(xp: Any, loss: TransportLoss, cotangent: Any, *arrays: Any) -> tuple[Any, Any] | None:
+    """The diagonal of their second derivative; None for clouds, where potentials depend on all the points."""
+    form = _FORMS[loss.form]
+    if form is transport_cloud:
+        return None
+    found: tuple[Any, Any] = form.diagonal(xp, loss, cotangent, *arrays)
+    return found

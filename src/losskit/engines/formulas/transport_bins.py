@@ -7,7 +7,7 @@ of one function of each F_k: raising F_k moves mass from bin k+1 to bin k.
 from typing import Any
 
 from losskit.engines.formulas.transport_line import plan_of_levels
-from losskit.engines.formulas.transport_mass import cost, power
+from losskit.engines.formulas.transport_mass import cost, curvature, power
 from losskit.structures.transport import LineLoss
 
 
@@ -21,24 +21,43 @@ def pullback(
 ) -> tuple[Any, Any]:
     """The derivative of the costs, each times its cotangent, with respect to both histograms."""
     factor = xp.expand_dims(cotangent * _cost(xp, loss, y_true, y_pred)[1], -1)
-    if loss.p == 1.0:
-        true, pred = (xp.sign(_sums(xp, a - b)) for a, b in ((y_true, y_pred), (y_pred, y_true)))
-    else:
-        F, G = _sums(xp, y_pred), _sums(xp, y_true)
-        true, pred = _slope(xp, loss.p, G, F), _slope(xp, loss.p, F, G)
+    true, pred = _slopes(xp, loss, y_true, y_pred)
     return _of_bins(xp, factor * true), _of_bins(xp, factor * pred)
 
 
+def diagonal(
+    xp: Any, loss: LineLoss, cotangent: Any, y_true: Any, y_pred: Any, target_weight: None = None
+) -> tuple[Any, Any]:
+    """The diagonal of their second derivative: the total is linear in the bins, up to where its slope jumps."""
+    total = _total(xp, loss, y_true, y_pred)
+    by_square = cotangent * curvature(xp, loss.p, loss.root, total, xp.ones_like(total))[1]
+    true, pred = (xp.square(_of_bins(xp, slope / loss.p)) for slope in _slopes(xp, loss, y_true, y_pred))
+    return xp.expand_dims(by_square, -1) * true, xp.expand_dims(by_square, -1) * pred
+
+
+def _slopes(xp: Any, loss: LineLoss, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """The derivatives of the total in the cumulative sums of both histograms."""
+    if loss.p == 1.0:
+        return xp.sign(_sums(xp, y_true - y_pred)), xp.sign(_sums(xp, y_pred - y_true))
+    F, G = _sums(xp, y_pred), _sums(xp, y_true)
+    return _slope(xp, loss.p, G, F), _slope(xp, loss.p, F, G)
+
+
 def _cost(xp: Any, loss: LineLoss, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """The cost, and its rate of change with the sum that it is (of the p-th root)."""
+    """The cost, and its rate of change with the total."""
+    total = _total(xp, loss, y_true, y_pred)
+    return cost(xp, loss.p, loss.root, total, xp.ones_like(total))
+
+
+def _total(xp: Any, loss: LineLoss, y_true: Any, y_pred: Any) -> Any:
+    """The sum that the cost is (of the p-th root)."""
     if loss.p == 1.0:
         total = xp.sum(xp.abs(_sums(xp, y_pred - y_true)), axis=-1)
     else:
         plan = plan_of_levels(xp, *(_to_the_end(xp, _sums(xp, rows)) for rows in (y_pred, y_true)))
         way = xp.cast(xp.abs(plan.i - plan.j), xp.wide)
         total = xp.sum(plan.share * power(xp, way, loss.p), axis=-1)
-    total = xp.cast(total, xp.float)
-    return cost(xp, loss.p, loss.root, total, xp.ones_like(total))
+    return xp.cast(total, xp.float)
 
 
 def _sums(xp: Any, rows: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from losskit.engines.formulas.transport_mass import cleared, cost, power, unit_of
+from losskit.engines.formulas.transport_mass import cleared, cost, curvature, power, unit_of
 from losskit.engines.numpy.array_words import xp as numpy_words
 from losskit.structures.transport import LineLoss, SlicesLoss
 
@@ -48,7 +48,8 @@ def terms(
     xp: Any, loss: LineLoss, y_true: Any, y_pred: Any, target_weight: Any = None, weight: Any = None
 ) -> Any:
     """The cost of each pair of sets."""
-    return _cost(xp, loss, _moves(xp, loss, y_true, y_pred, target_weight, weight))[0]
+    total, unit, _ = _total(xp, loss, _moves(xp, loss, y_true, y_pred, target_weight, weight))
+    return cost(xp, loss.p, loss.root, total, unit)[0]
 
 
 def pullback(
@@ -57,26 +58,50 @@ def pullback(
 ) -> tuple[Any, Any]:  # fmt: skip
     """The derivative of the costs, each times its cotangent, with respect to both sets."""
     moves = _moves(xp, loss, y_true, y_pred, target_weight, weight)
-    _, rate, distance = _cost(xp, loss, moves)
+    total, unit, distance = _total(xp, loss, moves)
+    rate = cost(xp, loss.p, loss.root, total, unit)[1]
     factor = _along(xp, cotangent * (loss.p * rate), moves.gap)
-    slope = moves.share * power(xp, distance, loss.p - 1.0) * xp.sign(moves.gap)
+    slope = _slope(xp, loss, moves, distance)
     slope = xp.where(slope == 0.0, slope, factor * slope)  # the factor may be infinite
-    plan = moves.plan
-    pred = _to_samples(xp, slope, moves.pred, None if plan is None else (plan.i, plan.last_i))
-    true = _to_samples(xp, -slope, moves.true, None if plan is None else (plan.j, plan.last_j))
+    true, pred = _to_sets(xp, moves, -slope, slope)
     return _to_points(xp, loss, true, y_true), _to_points(xp, loss, pred, y_pred)
 
 
-def _cost(xp: Any, loss: LineLoss, moves: Moves) -> tuple[Any, Any, Any]:
-    """The cost, its rate of change (see ``cost``) and how far each move goes in units of the farthest."""
+def diagonal(
+    xp: Any, loss: LineLoss, cotangent: Any, y_true: Any, y_pred: Any,
+    target_weight: Any = None, weight: Any = None,
+) -> tuple[Any, Any]:  # fmt: skip
+    """The diagonal of their second derivative, where the order of the samples stays as it is."""
+    if loss.p == 1.0:
+        return xp.zeros_like(y_true), xp.zeros_like(y_pred)
+    moves = _moves(xp, loss, y_true, y_pred, target_weight, weight)
+    total, unit, distance = _total(xp, loss, moves)
+    slope, bend = _slope(xp, loss, moves, distance), moves.share * power(xp, distance, loss.p - 2.0)
+    slopes, bends = _to_sets(xp, moves, slope, slope), _to_sets(xp, moves, bend, bend)
+    by_bend, by_square = (
+        _along(xp, cotangent * rate, y_pred) for rate in curvature(xp, loss.p, loss.root, total, unit)
+    )
+    true, pred = (
+        by_bend * _to_points(xp, loss, bent, points, 2) + by_square * xp.square(_to_points(xp, loss, sloped, points))
+        for sloped, bent, points in zip(slopes, bends, (y_true, y_pred), strict=True)
+    )
+    return true, pred
+
+
+def _total(xp: Any, loss: LineLoss, moves: Moves) -> tuple[Any, Any, Any]:
+    """The cost in units of the farthest move, that unit, and how far each move goes in it."""
     axes = (-2, -1) if isinstance(loss, SlicesLoss) else (-1,)
     way = xp.abs(moves.gap)
     farthest = xp.max(way, axis=axes) if loss.p != 1.0 else xp.ones(way.shape[: way.ndim - len(axes)])
     unit = unit_of(xp, farthest)
     distance = way / _along(xp, unit, way) if loss.p != 1.0 else way
     moved = xp.where(moves.share == 0.0, xp.zeros_like(way), moves.share * power(xp, distance, loss.p))
-    total = xp.cast(xp.sum(moved, axis=axes, dtype=xp.wide), xp.float)
-    return *cost(xp, loss.p, loss.root, total, unit), distance
+    return xp.cast(xp.sum(moved, axis=axes, dtype=xp.wide), xp.float), unit, distance
+
+
+def _slope(xp: Any, loss: LineLoss, moves: Moves, distance: Any) -> Any:
+    """The derivative of a pth of the total in the gap of each move, both in units of the farthest."""
+    return moves.share * power(xp, distance, loss.p - 1.0) * xp.sign(moves.gap)
 
 
 def _along(xp: Any, term: Any, moves: Any) -> Any:
@@ -150,6 +175,15 @@ def _gather(xp: Any, values: Any, places: Any) -> Any:
     return xp.take_along_axis(values, places, axis=-1)
 
 
+def _to_sets(xp: Any, moves: Moves, of_true: Any, of_pred: Any) -> tuple[Any, Any]:
+    """From the derivatives of moves to those of the samples at both their ends."""
+    plan = moves.plan
+    return (
+        _to_samples(xp, of_true, moves.true, None if plan is None else (plan.j, plan.last_j)),
+        _to_samples(xp, of_pred, moves.pred, None if plan is None else (plan.i, plan.last_i)),
+    )
+
+
 def _to_samples(xp: Any, slope: Any, side: Side, moved: tuple[Any, Any] | None) -> Any:
     """From the derivatives of moves to those of the samples, in the order in which they came."""
     if moved is not None:
@@ -180,8 +214,8 @@ def _run_totals(xp: Any, keys: Any, values: Any) -> Any:
     return before + after - values
 
 
-def _to_points(xp: Any, loss: LineLoss, slope: Any, points: Any) -> Any:
-    """From the derivatives of projections to those of the points."""
+def _to_points(xp: Any, loss: LineLoss, slope: Any, points: Any, order: int = 1) -> Any:
+    """From the derivatives of some order of projections to those of the points."""
     if not isinstance(loss, SlicesLoss):
         return slope
-    return xp.matmul(xp.swapaxes(slope, -1, -2), xp.array(loss.directions(points.shape[-1])))
+    return xp.matmul(xp.swapaxes(slope, -1, -2), xp.array(loss.directions(points.shape[-1]) ** order))

@@ -54,6 +54,17 @@ def cost(xp: Any, p: float, root: bool, total: Any, unit: Any) -> tuple[Any, Any
     return value, xp.where(nothing, xp.zeros_like(total), xp.power(safe, 1.0 / p - 1.0) / p)
 
 
+def curvature(xp: Any, p: float, root: bool, total: Any, unit: Any) -> tuple[Any, Any]:
+    """What the second derivative of the cost in a point is made of, where a pth of the total has there the first
+    derivative s and its own has the derivative (p - 1) b in units of the unit: the factors of b and of s^2."""
+    if not root:
+        return p * (p - 1.0) * times_power(xp, xp.ones_like(total), unit, p - 2.0), xp.zeros_like(total)
+    nothing = total == 0.0
+    safe = xp.where(nothing, xp.ones_like(total), total)
+    rate = xp.where(nothing, xp.zeros_like(total), (p - 1.0) * xp.power(safe, 1.0 / p - 1.0) / unit)
+    return rate, -rate / safe
+
+
 def times_power(xp: Any, x: Any, unit: Any, exponent: float) -> Any:
     """``x * unit^exponent`` in two steps: the power may be too large where the product is not. What is 0 stays 0."""
     half = xp.power(unit, 0.5 * exponent)

@@ -243,7 +243,7 @@ class Logits(Point):
     def _rise(self, dz: Array) -> tuple[Array, Array]:
         """How each nll, and the log-sum-exp, change."""
         at_top = total(jnp.where(self.top, dz, 0.0))
-        from_top = dz - at_top  # 0 in the column whose p is almost 1
+        from_top = jnp.where(self.top, 0.0, dz - at_top)  # run backwards, 0 in the column whose p is almost 1
         mean = total(self.p * from_top)
         return mean - from_top, mean + at_top
 

@@ -4,6 +4,7 @@ A loss of rows is differentiated by its exact gradient, and that by its exact ch
 few sums over the row, and no matrix.
 """
 
+import math
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -88,7 +89,8 @@ def diagonal(rows: Rows, z: Array, y: Array) -> Array:
     second = at.diagonal(y)
     for term in rows.terms:
         if term.rules.argument in OUTER:
-            part = functions_of(replace(term, coefficient=1.0), rows.numbers)
+            endless = rows.numbers._replace(largest=math.inf)  # the whole saturates, not its parts
+            part = functions_of(replace(term, coefficient=1.0), endless)
             each = (f(y, at.argument) for f in (part.value, part.slope, part.curvature))
             xp, numbers = array_words(rows.numbers.dtype), term.numbers(rows.numbers.tiny)
             whole = outer(xp, term.rules.argument, numbers, y, *each)
