@@ -76,9 +76,12 @@ def list_losses(task: str | None = None, trait: str | None = None) -> list[str]:
 
 
 def all_losses() -> list[type[LossFunction]]:
-    """Every loss class that can be made: the built-in ones by file and order, then the user's."""
+    """Every loss class that can be made: the built-in ones by file and order, then the user's.
+
+    What the doors define for themselves, another library's spelling of a loss, is none.
+    """
     _import_losses()
-    final = [cls for cls in dict.fromkeys(base.classes) if _is_final(cls)]
+    final = [cls for cls in dict.fromkeys(base.classes) if _is_final(cls) and not _is_of_a_door(cls)]
     return sorted(final, key=_file)  # stable; which file was imported first must not show
 
 
@@ -206,6 +209,10 @@ def _is_final(cls: type[LossFunction]) -> bool:
         return bool(cls.__dict__.keys() & {"about", "value"})
     own_rules = isinstance(getattr(cls, "rules", None), RuleSet)
     return own_rules or (cls.about is not None and "make_terms" in cls.__dict__)
+
+
+def _is_of_a_door(cls: type[LossFunction]) -> bool:
+    return cls.__module__.startswith(("losskit.torch.", "losskit.jax."))
 
 
 def _import_losses() -> None:

@@ -78,7 +78,7 @@ MORE: dict[str, list[dict[str, Any]]] = {
         {"class_priors": (0.5, 0.25, 0.25)}, {"class_priors": (100.0, 1.0, 0.0625), "tau": 1.5, "class_weights": (0.5, 1.0, 2.0)},
     ],
     "KLDivergence": [{"reverse": True, "from_logits": True}, {"reverse": True, "log_input": True}],
-    "LinearCrossEntropy": [{"label_smoothing": 0.25, "z_loss": 0.125, "class_weights": (0.5, 1.0, 2.0, 0.25)}],
+    "LinearCrossEntropy": [{"label_smoothing": 0.25, "z_loss": 0.125}],
     "MMDLoss": [{"bandwidth": (0.5, 2.0)}, {"kernel": "laplace", "bandwidth": (1.0,)}],
     "SSIMLoss": [{"window": 3}, {"window": 3, "scales": 2}],
 }  # fmt: skip

@@ -156,12 +156,8 @@ class ReverseCrossEntropy(Rules):
         return 0.0 * (p + y)
 
 
-class ReverseCrossEntropyOfSoftmax(Rules):
-    """-e^p log y with p the logarithm of the predicted probability.
-
-    The probabilities sum to 1, so that a multiple of them may be taken off the slopes: the one that
-    leaves none where the target has no share.
-    """
+class ReverseCrossEntropyOfLogarithm(Rules):
+    """-e^p log y with p the logarithm of the predicted probability."""
 
     argument: ClassVar[str] = "pair"
 
@@ -171,11 +167,11 @@ class ReverseCrossEntropyOfSoftmax(Rules):
 
     @rule
     def slope(y, p, log_zero):
-        return -exp(p) * (log_of_share(y, log_zero) - log_zero)
+        return -exp(p) * log_of_share(y, log_zero)
 
     @rule
     def curvature(y, p, log_zero):
-        return -exp(p) * (log_of_share(y, log_zero) - log_zero)
+        return -exp(p) * log_of_share(y, log_zero)
 
 
 class SymmetricCrossEntropy(SoftmaxLoss):
@@ -206,7 +202,7 @@ class SymmetricCrossEntropy(SoftmaxLoss):
             )
 
     def make_terms(self) -> tuple[Term, ...]:
-        reverse = ReverseCrossEntropyOfSoftmax if self.from_logits else ReverseCrossEntropy
+        reverse = ReverseCrossEntropyOfLogarithm if self.from_logits else ReverseCrossEntropy
         return (
             Term(self.alpha, self.linked(Surprise.rules)),
             Term(self.beta, self.linked(reverse.rules), (self.log_zero,)),

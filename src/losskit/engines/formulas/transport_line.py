@@ -82,7 +82,8 @@ def diagonal(
         _along(xp, cotangent * rate, y_pred) for rate in curvature(xp, loss.p, loss.root, total, unit)
     )
     true, pred = (
-        by_bend * _to_points(xp, loss, bent, points, 2) + by_square * xp.square(_to_points(xp, loss, sloped, points))
+        by_bend * _to_points(xp, loss, bent, points, 2)
+        + by_square * xp.square(_to_points(xp, loss, sloped, points))
         for sloped, bent, points in zip(slopes, bends, (y_true, y_pred), strict=True)
     )
     return true, pred
