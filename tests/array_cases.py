@@ -34,7 +34,7 @@ def _as(array, dtype):
     return array.astype(dtype) if array.dtype.kind == "f" else array
 
 
-QUICK = {"SinkhornLoss": {"iterations": 16}, "SlicedWassersteinLoss": {"projections": 4}}
+QUICK = {"SinkhornLoss": {"iterations": 32}, "SlicedWassersteinLoss": {"projections": 4}}
 """Numbers that make a class cheap, in the place of its defaults, and change no code."""
 
 ALL_CASES = [

@@ -18,8 +18,9 @@ from truth.textbook import ELEMENTWISE
 from truth.ulp import allowed, format_of, ulp_of_terms
 
 ULP = 4.0
-WORSE = {"FocalLoss": 8.0}
-"""Products of several of torch's functions, which err by more than the kernel's do."""
+WORSE = {"FocalLoss": 8.0, "RenyiDivergence": 8.0}
+"""Products of several of torch's functions, which err by more than the kernel's do; and a slope that is the
+difference of two shares, which torch has in float32 and the kernel in float64."""
 VERBS = ("compute", "derivative", "second_derivative")
 
 
@@ -157,7 +158,8 @@ def test_rows(cls, parameters, dtype):
                     scale = row_condition(cls.__name__, order, index, target[0], row[0], **facts)
                     error /= allowed(truth.truth, scale, 1.0)
                 place = f"{VERBS[order]} of {loss}, {case.name} (target {target}, row {row[0][:8]}), entry {index}"
-                assert error <= ULP, f"{place}: {got.reshape(-1)[i]!r}, true {truth.truth}"
+                bound = WORSE.get(cls.__name__, ULP)
+                assert error <= bound, f"{place}: {got.reshape(-1)[i]!r}, true {truth.truth}"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -43,7 +43,7 @@ class TransportLoss(ArrayLoss):
         if self.form == BINS:
             return random.dirichlet(np.ones(5), n), random.dirichlet(np.ones(5), n), None
         features = () if self.form == SAMPLES else (2,)
-        return random.normal(size=(n, 6, *features)), random.normal(0.5, size=(n, 5, *features)), None
+        return random.normal(size=(n, 4, *features)), random.normal(0.5, size=(n, 3, *features)), None
 
 
 class LineLoss(TransportLoss):
@@ -128,6 +128,6 @@ class PlanLoss(CloudLoss):
     form: ClassVar[str] = PLAN
 
     def example(self, random: Any, n: int) -> tuple[Any, ...]:
-        """Few points, within a blur of each other, between which the iterations come to an end."""
+        """Points within a blur of each other, between which the iterations come to an end."""
         y_true, y_pred, _ = super().example(random, n)
-        return 0.25 * self.blur * y_true[:, :4], 0.25 * self.blur * y_pred[:, :3], None
+        return 0.25 * self.blur * y_true, 0.25 * self.blur * y_pred, None

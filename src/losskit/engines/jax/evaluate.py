@@ -117,7 +117,7 @@ def _terms(loss: Loss, x: Inputs, p: Array) -> Array:
     elif p.size == 0:
         terms = p.sum(-1)
     else:
-        terms = rows.function_of(_rows(loss, numbers))(p, y)
+        terms = rows.function_of(_rows(loss, x, numbers))(p, y)
     return _weighed(x.w, x.keep, terms)
 
 
@@ -135,7 +135,7 @@ def _second(loss: Loss, x: Inputs) -> Array:
     if p.size == 0:
         return jnp.zeros(x.p.shape, numbers.dtype)
     w, keep = (None if a is None else a[..., None] for a in (x.w, x.keep))
-    second = _weighed(w, keep, scale * rows.diagonal(_rows(loss, numbers), p, y))
+    second = _weighed(w, keep, scale * rows.diagonal(_rows(loss, x, numbers), p, y))
     return jnp.moveaxis(second, -1, loss.form.axis)
 
 
@@ -162,10 +162,11 @@ def _ready(loss: Loss, x: Inputs, p: Array) -> tuple[Array, Array]:
     return y, p
 
 
-def _rows(loss: RowLoss, numbers: Numbers) -> rows.Rows:
+def _rows(loss: RowLoss, x: Inputs, numbers: Numbers) -> rows.Rows:
     form = loss.form
     floor = numbers.tiny if isinstance(form.floor, FromDtype) else form.floor
-    return rows.Rows(loss.terms, form.link, form.class_weights, floor, numbers, form.shift)
+    terms = loss.terms_for(by_index(loss, x.y, x.p))
+    return rows.Rows(terms, form.link, form.class_weights, floor, numbers, form.shift)
 
 
 def _weighed(w: Array | None, keep: Array | None, terms: Array) -> Array:
