@@ -66,7 +66,12 @@ class MaskLoss(ArrayLoss):
     @property
     def link(self) -> str:
         """What predictions are: a "probability", the argument of a "sigmoid" or "softmax", or a "score" as it is."""
-        return self.activation if self.from_logits else "probability"
+        return self.activation if self.from_logits else self.plain
+
+    @property
+    def plain(self) -> str:
+        """What predictions are that are no logits."""
+        return "probability"
 
     @property
     def needs_classes(self) -> bool:
@@ -174,8 +179,8 @@ class LovaszExtension(MaskLoss):
         return self.kind == "hinge"
 
     @property
-    def link(self) -> str:
-        return "score" if self.hinge else super().link
+    def plain(self) -> str:
+        return "score" if self.hinge else "probability"
 
 
 class DistanceLoss(MaskLoss):
