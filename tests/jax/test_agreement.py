@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import losskit as lk
-from laws.cases import RULE_CASES, name_of, own
+from laws.cases import RULE_CASES, THOROUGH, name_of, own
 from losskit.registry import Wanted
 from truth import grids
 from truth.derivatives import answer, condition
@@ -37,8 +37,10 @@ def one_for_each_rule_set():
 
 
 LOSSES = one_for_each_rule_set()
-IN_FLOAT64 = {p.values[0]: p for p in reversed(LOSSES)}.values()
-"""One of each class: the rules are the same, and other losses have the same words in them."""
+IN_FLOAT64 = [
+    p for i, p in enumerate({p.values[0]: p for p in reversed(LOSSES)}.values()) if THOROUGH or i % 4 == 0
+]
+"""One of each class, or of some: the rules are the same, and other losses have the same words in them."""
 
 
 def answers(loss, y, p, of_jax=False):

@@ -9,7 +9,7 @@ import pytest
 from mpmath import mp, mpf
 
 import losskit as lk
-from laws.cases import CASES, name_of, own
+from laws.cases import CASES, THOROUGH, distinct, name_of, own
 from losskit.loss import LossFunction
 from losskit.structures import ArrayLoss
 from truth import grids
@@ -28,13 +28,16 @@ ENGINES = ("numba", "numpy")
 DTYPES = ("float32", "float64")
 
 
+CHOSEN = CASES if THOROUGH else distinct(CASES)
+
+
 def elementwise_cases() -> list[Any]:
-    cases = [c for c in CASES if c[0].structure == "elementwise"]
+    cases = [c for c in CHOSEN if c[0].structure == "elementwise"]
     return [pytest.param(*c, i > 0 and cases[i - 1][0] is c[0], id=name_of(*c)) for i, c in enumerate(cases)]
 
 
 def row_cases() -> list[Any]:
-    return [pytest.param(*c, id=name_of(*c)) for c in CASES if c[0].structure == "rows"]
+    return [pytest.param(*c, id=name_of(*c)) for c in CHOSEN if c[0].structure == "rows"]
 
 
 @pytest.mark.parametrize("cls", dict.fromkeys(c for c, _ in CASES), ids=lambda c: c.__name__)

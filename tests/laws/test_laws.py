@@ -15,7 +15,8 @@ PARAMETERS = [
     *(pytest.param(type(c.loss), own(c.loss), id=c.name) for c in array_cases.CASES),
 ]
 DEFAULTS = [
-    pytest.param(*c, id=name_of(*c)) for i, c in enumerate(CASES) if i == 0 or CASES[i - 1][0] is not c[0]
+    *(pytest.param(*c, id=name_of(*c)) for c in {cls: (cls, p) for cls, p in reversed(RULE_CASES)}.values()),
+    *(pytest.param(type(c.loss), own(c.loss), id=c.name) for c in array_cases.FIRST),
 ]
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import losskit as lk
-from laws.cases import CASES, name_of, own
+from laws.cases import CASES, THOROUGH, distinct, name_of, own
 from losskit.engines.torch import composite
 from truth import grids
 from truth.derivatives import answer, condition, residual_rounding, rounded
@@ -59,8 +59,9 @@ def apart(got, expected, dtype, saturates):
     return ~(same | near)
 
 
-ELEMENTWISE_CASES = [pytest.param(*c, id=name_of(*c)) for c in CASES if c[0].structure == "elementwise"]
-ROW_CASES = [pytest.param(*c, id=name_of(*c)) for c in CASES if c[0].structure == "rows"]
+CHOSEN = CASES if THOROUGH else distinct(CASES)
+ELEMENTWISE_CASES = [pytest.param(*c, id=name_of(*c)) for c in CHOSEN if c[0].structure == "elementwise"]
+ROW_CASES = [pytest.param(*c, id=name_of(*c)) for c in CHOSEN if c[0].structure == "rows"]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
