@@ -187,12 +187,16 @@ def test_weights_live_in_torchs_buffers():
         ours.CrossEntropyLoss([1.0, 2.0])
 
 
+ELSEWHERE = {"CTCLoss", "CosineEmbeddingLoss", "LinearCrossEntropyLoss", "TripletMarginLoss"}
+"""Of several inputs: test_drop_in_lattice.py, test_drop_in_pairs.py and test_drop_in_linear.py try them."""
+
+
 def modules_of_torch():
     """torch's own modules and inputs for them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from torch.testing._internal.common_modules import module_db
-    names = {cls.__name__ for cls in ours.DROP_INS}
+    names = {cls.__name__ for cls in ours.DROP_INS} - ELSEWHERE
     for info in module_db:
         if info.module_cls.__name__ in names and info.module_cls.__module__.startswith("torch.nn"):
             for dtype in (torch.float32, torch.float64):
@@ -226,7 +230,7 @@ def test_torchs_own_inputs(info, dtype):
 
 def test_every_drop_in_has_inputs_from_torch():
     assert {p.values[0].module_cls.__name__ for p in modules_of_torch()} == {
-        c.__name__ for c in ours.DROP_INS
+        c.__name__ for c in ours.DROP_INS if c.__name__ not in ELSEWHERE
     }
 
 

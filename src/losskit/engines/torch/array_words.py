@@ -201,7 +201,7 @@ def _array_words(dtype: torch.dtype, device: torch.device) -> SimpleNamespace:
     return SimpleNamespace(
         **_PLAIN, **{name: vocabulary[name] for name in _SCALAR}, rule=rule, full_like=full_like, array=array,
         arange=arange,
-        one_hot=one_hot, sigmoid=vocabulary["sigmoid"], softplus=bind(scalar.softplus, vocabulary),
+        one_hot=one_hot, sigmoid=bind(scalar.sigmoid, vocabulary), softplus=bind(scalar.softplus, vocabulary),
         zeros=lambda shape, dtype=dtype: torch.zeros(shape, dtype=dtype, device=device),
         ones=lambda shape, dtype=dtype: torch.ones(shape, dtype=dtype, device=device),
         full=lambda shape, value: torch.full(shape, value, dtype=dtype, device=device),

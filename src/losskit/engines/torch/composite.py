@@ -35,6 +35,8 @@ class Bound(NamedTuple):
     terms: tuple[BoundTerm, ...] = ()
     domains: tuple[tuple[Domain, ...], tuple[Domain, ...]] = ((), ())
     """Of targets and of predictions, for an elementwise loss."""
+    index_terms: tuple[BoundTerm, ...] = ()
+    """Of a loss of rows, in the place of ``terms`` where targets are class indices."""
     form: RowForm | None = None
     floor: float = 0.0
     summands: tuple[tuple[float, "Bound"], ...] = ()
@@ -67,7 +69,8 @@ def _bind(loss: LossFunction, dtype: torch.dtype) -> Bound:
     if isinstance(loss, RowLoss):
         form = loss.form
         floor = torch.finfo(dtype).tiny if isinstance(form.floor, FromDtype) else form.floor
-        return Bound(*common, tuple(bound(t, dtype) for t in loss.terms), form=form, floor=floor)
+        terms, by_index = (tuple(bound(t, dtype) for t in loss.terms_for(of)) for of in (False, True))
+        return Bound(*common, terms, index_terms=by_index, form=form, floor=floor)
     if isinstance(loss, ArrayLoss):
         array_composite.make_ready(loss)
         return Bound(*common)
@@ -134,8 +137,16 @@ def terms_of(point: Point) -> Tensor:
     elif point.p.numel() == 0:
         return point.p.sum(-1)
     else:
-        terms = rows.expanded(rows.Rows(b.terms, b.form.link, b.floor, b.form.shift), *point[:4])
+        terms = rows.expanded(_rows_of(point), *point[:4])
     return weighed(terms, point.weights)
+
+
+def _rows_of(point: Point) -> rows.Rows:
+    """The rules of a loss of rows for the targets at hand."""
+    b = point.bound
+    assert b.form is not None
+    terms = b.terms if point.labels is None else b.index_terms
+    return rows.Rows(terms, b.form.link, b.floor, b.form.shift)
 
 
 def curvatures(point: Point) -> Tensor:
@@ -147,7 +158,7 @@ def curvatures(point: Point) -> Tensor:
         return _saturated(b, weighed(expansion.diagonal(b.terms, point.y, point.p), point.weights) * scale)
     if point.p.numel() == 0:
         return torch.zeros_like(point.p).movedim(-1, b.form.axis)
-    second = rows.diagonal(rows.Rows(b.terms, b.form.link, b.floor, b.form.shift), *point[:4])
+    second = rows.diagonal(_rows_of(point), *point[:4])
     along = Weights(*(None if x is None else x.unsqueeze(-1) for x in point.weights))
     return _saturated(b, weighed(second, along) * scale).movedim(-1, b.form.axis)
 

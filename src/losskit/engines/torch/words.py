@@ -13,8 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import losskit.scalar
-
 
 def _of_one(on_tensors: Callable[..., Any], on_numbers: Callable[..., float]) -> Callable[..., Any]:
     """A function of a tensor, or of a number such as a parameter."""
@@ -93,5 +91,4 @@ def words(dtype: torch.dtype) -> Mapping[str, Any]:
         "power": _power,
         "where": where,
         "scaled": scaled,
-        "sigmoid": _of_one(torch.sigmoid, losskit.scalar.sigmoid),  # of |x| torch takes the derivative 0 at 0
     }
