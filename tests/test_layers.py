@@ -28,7 +28,7 @@ FRAMEWORKS = {
 
 # From the ground up: a module imports from its own level or from below.
 LEVELS = [
-    {"scalar", "errors", "domain", "about", "parameters", "reduction", "__init__"},
+    {"scalar", "errors", "domain", "about", "parameters", "reduction", "weight_files", "__init__"},
     {"rules", "registry"},
     {"loss"},
     {"structures"},

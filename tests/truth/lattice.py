@@ -10,20 +10,14 @@ import numpy as np
 from mpmath import mp, mpf
 
 from .jets import Mpf
-from .sample import Sample
+from .sample import Sample, keeper
 
 TEXTBOOK: dict[str, Callable[..., list[Mpf]]] = {}
 
 SUMS = "a slope is a softmax less the share of the paths, or the sum over cells of shares times gaps"
 """Why slopes are right to units of the largest one: each is a sum of terms of either sign."""
 
-
-def _define(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def register(terms: Callable[..., Any]) -> Callable[..., Any]:
-        TEXTBOOK[name] = terms
-        return terms
-
-    return register
+_define = keeper(TEXTBOOK)
 
 
 def spelled(path: Sequence[int], blank: int) -> list[int]:

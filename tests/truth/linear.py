@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from mpmath import mp, mpf
 
 from .jets import Mpf
+from .sample import Sample
 
 Row = Sequence[Mpf]
 Rows = Sequence[Row]
-
-
-class Sample(NamedTuple):
-    """Arguments to try a loss on; not smooth where a difference quotient says nothing of the derivative."""
-
-    name: str
-    arguments: tuple[np.ndarray, ...]
-    smooth: bool = True
 
 
 def _cross_entropy(

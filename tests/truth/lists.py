@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import permutations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from mpmath import mp, mpf
 
 from .jets import Mpf
+from .sample import Sample
 
 Row = Sequence[Mpf]
 Rows = Sequence[Row]
@@ -17,14 +18,6 @@ Rows = Sequence[Row]
 SUMS = "a score's derivative adds up the pulls of all the pairs that its item is in, up and down"
 
 TEXTBOOK: dict[str, Callable[..., list[Mpf]]] = {}
-
-
-class Sample(NamedTuple):
-    """Arguments to try a loss on; not smooth where a difference quotient says nothing of the derivative."""
-
-    name: str
-    arguments: tuple[np.ndarray, ...]
-    smooth: bool = True
 
 
 def _define(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -9,24 +9,11 @@ import numpy as np
 from mpmath import mp, mpf
 
 from .jets import Mpf
+from .sample import Sample, keeper
 
 TEXTBOOK: dict[str, Callable[..., list[Mpf]]] = {}
 
-
-class Sample(NamedTuple):
-    """Arguments to try a loss on; not smooth where a difference quotient says nothing of the derivative."""
-
-    name: str
-    arguments: tuple[np.ndarray, ...]
-    smooth: bool = True
-
-
-def _define(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def register(terms: Callable[..., Any]) -> Callable[..., Any]:
-        TEXTBOOK[name] = terms
-        return terms
-
-    return register
+_define = keeper(TEXTBOOK)
 
 
 class Element(NamedTuple):

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from mpmath import mp, mpf
 
 from .jets import Mpf
+from .sample import Sample, keeper
 
 Row = Sequence[Mpf]
 Rows = Sequence[Row]
 
 TEXTBOOK: dict[str, Callable[..., list[Mpf]]] = {}
 
-
-class Sample(NamedTuple):
-    """Arguments to try a loss on; not smooth where a difference quotient says nothing of the derivative."""
-
-    name: str
-    arguments: tuple[np.ndarray, ...]
-    smooth: bool = True
-
-
-def _define(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def register(terms: Callable[..., Any]) -> Callable[..., Any]:
-        TEXTBOOK[name] = terms
-        return terms
-
-    return register
+_define = keeper(TEXTBOOK)
 
 
 def _length(x: Row) -> Mpf:

@@ -15,7 +15,7 @@ import numpy as np
 from mpmath import mp, mpf
 
 from .jets import Mpf
-from .sample import Sample
+from .sample import Sample, keeper
 
 Row = Sequence[Mpf]
 Points = Sequence[Row]
@@ -24,13 +24,7 @@ TEXTBOOK: dict[str, Callable[..., list[Mpf]]] = {}
 
 SUMS = "the force on a point is a sum over the points of both sets, which pull against each other"
 
-
-def _define(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def register(terms: Callable[..., Any]) -> Callable[..., Any]:
-        TEXTBOOK[name] = terms
-        return terms
-
-    return register
+_define = keeper(TEXTBOOK)
 
 
 def _mean(numbers: Iterator[Mpf] | Sequence[Mpf]) -> Mpf:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from losskit.engines.array_formula import Fault, Formula, axis_of
+from losskit.engines.array_traced import blanked
 from losskit.engines.inputs import Array, Inputs, add_weights, as_floats, index_text, working_dtype
+from losskit.engines.numpy.array_words import xp
 from losskit.structures import ArrayLoss
 
 _NO_ARRAY = np.empty(0)
@@ -131,20 +133,9 @@ def _add_inner(
     out = weight == 0.0
     if out.any():
         if loss.weighting != "points":
-            x.arrays = tuple(_blanked(a, out) for a in x.arrays)
+            x.arrays = tuple(blanked(xp, a, ~out) for a in x.arrays)
         if out.all():
             x.count, x.weight = 0, 0.0
-
-
-def _blanked(array: Array | None, out: Array) -> Array | None:
-    """0 where elements do not count; ``out`` may lack the axis of the classes, which is 1."""
-    if array is None:
-        return None
-    if array.shape == out.shape:
-        return np.where(out, array.dtype.type(0), array)
-    if array.ndim == out.ndim + 1 and array.shape[:1] + array.shape[2:] == out.shape:
-        return np.where(out[:, None], array.dtype.type(0), array)
-    return array
 
 
 def _cut(x: ArrayInputs) -> None:

@@ -82,12 +82,12 @@ def without_elements(
     if inside.bad is not None:
         weight = xp.where(inside.bad, xp.full_like(weight, float("nan")), weight)
     counts = weight != 0.0
-    blanked = arrays if loss.weighting == "points" else tuple(_without(xp, a, counts) for a in arrays)
+    ready = arrays if loss.weighting == "points" else tuple(blanked(xp, a, counts) for a in arrays)
     something = xp.broadcast_to(xp.any(counts), shape)
-    return blanked, (weight,), outside.also_only(something)
+    return ready, (weight,), outside.also_only(something)
 
 
-def _without(xp: Any, array: Any, counts: Any) -> Any:
+def blanked(xp: Any, array: Any, counts: Any) -> Any:
     """0 where elements do not count; ``counts`` may lack the axis of the classes, which is 1."""
     if array is None:
         return None

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from losskit.errors import nearest, needs
 from losskit.loss import LossFunction
 from losskit.losses.residual import MeanSquaredError
+from losskit.weight_files import weight_file
 
 Array = jax.Array
 Extractor = Callable[[Array], Mapping[str, Array]]
@@ -74,14 +75,9 @@ def gram_matrix(x: Any) -> Array:
 
 def load_weights(path: str | Path) -> dict[str, Array]:
     """Arrays by name from a safetensors file: never a pickle, which could run code."""
-    if not str(path).endswith(".safetensors"):
-        raise ValueError(
-            f"weights must be a .safetensors file, got {str(path)!r}: other formats can run code"
-        )
+    path = weight_file(path)
     with needs("features"):
         from safetensors.numpy import load_file
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"weights: there is no file {str(path)!r}")
     return {name: jnp.asarray(array) for name, array in load_file(path).items()}
 
 

@@ -18,7 +18,7 @@ class DistillationLoss(StudentLoss):
     >>> float(loss.compute([0], [[3.0, 1.0]], [[3.0, 1.0]]))  # the student agrees
     0.0
     >>> round(float(DistillationLoss(alpha=0.5).compute([1], [[0.0, 0.0]], [[0.0, 4.0]])), 6)  # log(2) / 2 + 2 KL
-    1.001855
+    1.0022
 
     Raises ValueError for shapes that do not fit, IndexError for a label outside the classes.
     Source: Hinton, Vinyals & Dean (2015), Distilling the knowledge in a neural network, section 2.

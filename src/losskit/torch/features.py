@@ -10,6 +10,7 @@ from torch import Tensor
 from losskit.errors import nearest, needs
 from losskit.loss import LossFunction
 from losskit.losses.residual import MeanSquaredError
+from losskit.weight_files import weight_file
 
 
 class FeatureLoss(torch.nn.Module):
@@ -141,14 +142,9 @@ def gram_matrix(x: Tensor) -> Tensor:
 
 def load_weights(network: torch.nn.Module, path: str | Path) -> None:
     """Parameters and buffers from a safetensors file, all of them or an error."""
-    if not str(path).endswith(".safetensors"):
-        raise ValueError(
-            f"weights must be a .safetensors file, got {str(path)!r}: other formats can run code"
-        )
+    path = weight_file(path)
     with needs("features"):
         from safetensors.torch import load_file
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"weights: there is no file {str(path)!r}")
     try:
         network.load_state_dict(load_file(path))
     except RuntimeError as error:

@@ -10,7 +10,6 @@ import builtins
 import hashlib
 import importlib.util
 import inspect
-import math
 import os
 import sys
 import textwrap
@@ -240,8 +239,3 @@ def _load(text: str, name: str) -> ModuleType:
         del sys.modules[name]
         raise
     return module
-
-
-def tuple_text(numbers: Iterable[float]) -> str:
-    """A literal tuple, infinities included."""
-    return "(" + "".join(f"{n!r}, " if math.isfinite(n) else f"float({str(n)!r}), " for n in numbers) + ")"
