@@ -76,7 +76,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "about": ("About",),
-    "advisor.comparison": ("compare",),
+    "advisor.comparison.trial": ("compare",),
     "catalogue": ("UnknownLoss", "from_config", "get", "list_losses", "parse"),
     "checking": ("check",),
     "engines.numba.pool": ("get_num_threads", "set_num_threads"),

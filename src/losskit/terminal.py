@@ -19,8 +19,8 @@ with needs("cli"):
     from rich.text import Text
 
 if TYPE_CHECKING:
-    from losskit.advisor.comparison import Progress as Callback
-    from losskit.advisor.result import Comparison
+    from losskit.advisor.comparison.result import Comparison
+    from losskit.advisor.comparison.trial import Progress as Callback
 
 
 def console(stderr: bool = False) -> Console:
@@ -54,7 +54,7 @@ def wrote(path: Path) -> None:
 
 def comparison(result: "Comparison") -> None:
     """Print a comparison: heading, table, verdict, notes."""
-    from losskit.advisor.result import LEGEND, METRICS
+    from losskit.advisor.comparison.result import LEGEND, METRICS
 
     out = console()
     out.print(Text(result.heading(), style="bold"))

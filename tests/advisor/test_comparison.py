@@ -11,9 +11,9 @@ from scipy import stats
 
 import losskit as lk
 from losskit.advisor import Comparison, compare
-from losskit.advisor.evidence import corrected_t_test
-from losskit.advisor.picture import draw
-from losskit.advisor.result import METRICS
+from losskit.advisor.comparison.evidence import corrected_t_test
+from losskit.advisor.comparison.picture import draw
+from losskit.advisor.comparison.result import METRICS
 from losskit.errors import InputError
 
 REGRESSION = {"median_absolute_error", "mean_absolute_error", "rmse"}
@@ -69,17 +69,17 @@ def test_parameters_follow_the_data(heavy: Comparison) -> None:
 
 def test_parameters_come_from_training_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test row that changes must not change what is learnt from the training rows."""
-    from losskit.advisor import comparison
+    from losskit.advisor.comparison import trial
 
     seen: list[list[float]] = []
-    original = comparison._Trial._facts
+    original = trial._Trial._facts
 
     def spy(self: Any, X: Any, y: Any) -> Any:
         facts = original(self, X, y)
         seen[-1].append(facts.scale)
         return facts
 
-    monkeypatch.setattr(comparison._Trial, "_facts", spy)
+    monkeypatch.setattr(trial._Trial, "_facts", spy)
     data = noisy("gaussian", n=100)
     for change in (0.0, 1e3):
         seen.append([])

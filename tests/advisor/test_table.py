@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from losskit.advisor.table import EXAMPLES, from_columns, load_example, read_file
+from losskit.advisor.data.table import EXAMPLES, from_columns, load_example, read_file
 from losskit.errors import InputError
 
 MIXED = """id,size,colour,day,yes,price

@@ -5,8 +5,8 @@
 0
 """
 
-from losskit.advisor.comparison import compare
-from losskit.advisor.estimators import LossClassifier, LossRegressor
-from losskit.advisor.result import Comparison
+from losskit.advisor.comparison.result import Comparison
+from losskit.advisor.comparison.trial import compare
+from losskit.advisor.models.estimators import LossClassifier, LossRegressor
 
 __all__ = ["Comparison", "LossClassifier", "LossRegressor", "compare"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from losskit import catalogue
 from losskit.about import CONVEX
-from losskit.advisor.model import Objective
+from losskit.advisor.models.model import Objective
 from losskit.errors import needs
 from losskit.loss import LossFunction
 from losskit.structures import ArrayLoss, MarginLoss, RowLoss

@@ -9,12 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from losskit.advisor.candidates import Candidate, Facts, baseline, candidates, chosen, residual_scale
-from losskit.advisor.estimators import LossClassifier, LossRegressor
-from losskit.advisor.preparation import preparation
-from losskit.advisor.problem import Problem, pose
-from losskit.advisor.result import METRICS, Comparison, Score
-from losskit.advisor.table import Table, from_columns, load_example, read_file
+from losskit.advisor.comparison.candidates import (
+    Candidate,
+    Facts,
+    baseline,
+    candidates,
+    chosen,
+    residual_scale,
+)
+from losskit.advisor.comparison.result import METRICS, Comparison, Score
+from losskit.advisor.data.preparation import preparation
+from losskit.advisor.data.problem import Problem, pose
+from losskit.advisor.data.table import Table, from_columns, load_example, read_file
+from losskit.advisor.models.estimators import LossClassifier, LossRegressor
 from losskit.errors import InputError, needs, unknown
 from losskit.labels import label_of
 from losskit.loss import LossFunction

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from losskit.about import SMOOTH
-from losskit.advisor.adapters import Adapter, has_trait, is_convex, is_of_log, resolve, terms
-from losskit.advisor.model import Objective
+from losskit.advisor.models.adapters import Adapter, has_trait, is_convex, is_of_log, resolve, terms
+from losskit.advisor.models.model import Objective
 from losskit.loss import LossFunction
 
 Path = list[Objective]

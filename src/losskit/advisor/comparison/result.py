@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from losskit.advisor.evidence import Difference, corrected_t_test
+from losskit.advisor.comparison.evidence import Difference, corrected_t_test
 from losskit.labels import finite, label_of, number, own_parameters, plain
 from losskit.loss import LossFunction
 

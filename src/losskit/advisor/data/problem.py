@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from losskit.advisor.adapters import resolve, tasks_of
-from losskit.advisor.candidates import TASKS, candidates
-from losskit.advisor.table import Table
+from losskit.advisor.comparison.candidates import TASKS, candidates
+from losskit.advisor.data.table import Table
+from losskit.advisor.models.adapters import resolve, tasks_of
 from losskit.errors import InputError, unknown
 from losskit.loss import LossFunction
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from losskit import catalogue
-from losskit.advisor.adapters import on_logits, resolve
+from losskit.advisor.models.adapters import on_logits, resolve
 from losskit.labels import label_of
 from losskit.loss import LossFunction
 

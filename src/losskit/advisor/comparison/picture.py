@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from losskit.advisor.result import METRICS, Comparison, Score
+from losskit.advisor.comparison.result import METRICS, Comparison, Score
 from losskit.drawing import FAINT, INK, PALETTE, check_output, new_figure, quiet, save
 from losskit.errors import needs
 from losskit.labels import number

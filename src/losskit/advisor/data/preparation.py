@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from losskit.advisor.table import Table
+from losskit.advisor.data.table import Table
 from losskit.errors import needs
 
 with needs("compare"):

@@ -1,0 +1,1 @@
+"""A data set as a target and features, and the task that the target poses."""
