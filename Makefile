@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench bench-failures docs clean
 .DELETE_ON_ERROR:
 
 demo: .venv/runtime  ## the main job on real data: which loss should I train with?
@@ -23,6 +23,9 @@ check: .venv/dev  ## format, lint, types, and the tests with every set of parame
 bench: .venv/dev  ## speed beside the peers; ARGS="--quick --only huber" narrows it
 	$(BIN)/python -m benchmarks $(ARGS)
 
+bench-failures: .venv/peers  ## inputs on which released losses fail, peer by peer; ARGS="--only torch" narrows it
+	PYTHONPATH=.venv/peers $(BIN)/python -m benchmarks.failures $(ARGS)
+
 docs: .venv/dev  ## a page and a picture for each loss, and the tables of all, from the classes
 	$(BIN)/python docs/generate.py
 
@@ -40,4 +43,8 @@ clean:
 
 .venv/dev: requirements-dev.txt .venv/runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/peers: requirements-bench.txt .venv/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ -r requirements-bench.txt
 	@touch $@

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from losskit.about import About
 from losskit.parameters import Declared, as_number, parameter
-from losskit.reduction import EMPTY, REDUCTIONS, Parts
+from losskit.reduction import EMPTY, REDUCTIONS, Mergeable
 from losskit.registry import Evaluation, Wanted, engine_of, evaluator
 
 VALUE = Wanted(value=True)
@@ -141,7 +141,7 @@ class LossFunction(Declared):
         """The diagonal of the second derivative of what ``compute`` returns, in ``y_pred``'s shape."""
         return self._evaluate((y_true, y_pred), SECOND, sample_weight, mask).second
 
-    def parts(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None) -> Parts:
+    def parts(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, mask: Any = None) -> Mergeable:
         """(total, weight, count), which merge with ``+`` over batches, ranks or files.
 
         >>> import losskit as lk
@@ -240,7 +240,7 @@ class ManyArguments(LossFunction, has_verbs=True):
     ) -> Any:
         return self._evaluate(self._ordered(arguments, named), SECOND, sample_weight, mask).second
 
-    def parts(self, *arguments: Any, sample_weight: Any = None, mask: Any = None, **named: Any) -> Parts:
+    def parts(self, *arguments: Any, sample_weight: Any = None, mask: Any = None, **named: Any) -> Mergeable:
         if self.not_mergeable is not None:
             raise NotImplementedError(f"parts of {self!r} do not merge: {self.not_mergeable}")
         parts = self._evaluate(self._ordered(arguments, named), PARTS, sample_weight, mask).parts

@@ -6,9 +6,25 @@ merged parts is right. See Chan, Golub & LeVeque (1979) for the same idea applie
 
 import math
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 REDUCTIONS = ("mean", "sum", "none")
 EMPTY = ("zero", "nan")
+
+
+class Mergeable(Protocol):
+    """What a loss comes to over a set of terms, and merges with ``+``: ``Parts``, or the sums of a ratio."""
+
+    @property
+    def total(self) -> float: ...
+    @property
+    def weight(self) -> float: ...
+    @property
+    def count(self) -> int: ...
+    def __add__(self, other: Any) -> Any: ...
+    def __radd__(self, other: Any) -> Any: ...
+    def sum(self) -> float: ...
+    def mean(self, empty: str = "zero") -> float: ...
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from losskit.reduction import Parts
+from losskit.reduction import Mergeable
 
 
 class Wanted(NamedTuple):
@@ -29,7 +29,7 @@ class Wanted(NamedTuple):
 class Evaluation:
     """What an engine answers."""
 
-    parts: Parts | None = None
+    parts: Mergeable | None = None
     value: Any = None
     derivative: Any = None
     second: Any = None

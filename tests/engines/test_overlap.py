@@ -376,6 +376,45 @@ def test_parameters_that_exclude_each_other():
         MedicalImagingLoss(activation="softmax")
 
 
-def test_parts_do_not_merge():
-    with pytest.raises(NotImplementedError, match="not a mean of anything over batches"):
-        DiceLoss().parts([1.0], [0.5])
+CHUNKS = [slice(0, 1), slice(1, 3)]
+
+
+@pytest.mark.parametrize("per", PERS)
+@pytest.mark.parametrize("loss", RATIOS, ids=lambda loss: loss.name)
+def test_parts_of_batches_merge_to_the_whole(loss, per, random):
+    loss = loss.replace(per=per, class_weights=(1.0, 2.0, 0.5, 3.0))
+    y, p = masks(random)
+    w = random.random(y.shape)
+    merged = sum(loss.parts(y[c], p[c], sample_weight=w[c]) for c in CHUNKS)
+    whole = loss.parts(y, p, sample_weight=w)
+    assert merged.mean() == pytest.approx(float(loss.compute(y, p, sample_weight=w)), rel=1e-14)
+    assert (merged.count, merged.weight) == (whole.count, whole.weight)
+    assert merged.total == pytest.approx(whole.total, rel=1e-14)
+
+
+def test_parts_of_class_indices_and_ignored_elements_merge(random):
+    loss = DiceLoss(per="class", ignore_index=2, **SOFTMAX)
+    y, p = random.integers(0, 3, (3, 6, 6)), random.normal(size=(3, 3, 6, 6))
+    merged = sum(loss.parts(y[c], p[c]) for c in CHUNKS)
+    assert merged.mean() == pytest.approx(float(loss.compute(y, p)), rel=1e-14)
+    assert merged.count == 3
+
+
+def test_parts_of_nothing():
+    nothing = DiceLoss().parts([1.0], [0.5], mask=[False])
+    assert (nothing.count, nothing.mean(), nothing.sum()) == (0, 0.0, 0.0)
+    assert np.isnan(nothing.mean(empty="nan"))
+    some = DiceLoss().parts([1.0], [0.5])
+    assert (nothing + some).mean() == some.mean()
+
+
+def test_parts_that_do_not_merge():
+    with pytest.raises(NotImplementedError, match="do not merge"):
+        LovaszLoss().parts([1.0], [0.5])
+    with pytest.raises(ValueError, match="parts of one loss"):
+        DiceLoss().parts([1.0], [0.5]) + DiceLoss(smooth=1.0).parts([1.0], [0.5])
+    one, two = (DiceLoss(per="class").parts(*np.ones((2, 1, n, 3))) for n in (1, 2))
+    with pytest.raises(ValueError, match="1 classes do not merge with parts of 2"):
+        one + two
+    with pytest.raises(TypeError):
+        one + 1.0

@@ -121,3 +121,11 @@ def test_verbs(case):
     close(got, expected, float(np.finfo(np.float32).eps))
     with pytest.raises(TypeError, match="out must be None"):
         loss.derivative(*on_jax(arguments), out=np.zeros(3))
+
+
+def test_sums_of_an_overlap_merge_outside_of_traced_code():
+    loss, y, p = lk.DiceLoss(), jnp.array([1.0, 0.0, 1.0, 0.0]), jnp.array([0.75, 0.25, 0.5, 0.0])
+    merged = loss.parts(y[:1], p[:1]) + loss.parts(y[1:], p[1:])
+    assert merged.mean() == pytest.approx(float(loss(y, p)), rel=1e-6)
+    with pytest.raises(NotImplementedError, match="parts of DiceLoss cannot be traced"):
+        jax.jit(lambda y, p: loss.parts(y, p).total)(y, p)

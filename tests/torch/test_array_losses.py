@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
+import losskit as lk
 import losskit.torch as nn_losses
 from array_cases import CASES, FIRST
 from losskit.torch.array_module import ArrayModule, names_of
@@ -219,3 +220,12 @@ def test_in_one_graph(case):
     close(value, function(*moving))
     for got, expected in zip(torch.autograd.grad(value, moving), gradients(function, moving), strict=True):
         close(got, expected)
+
+
+def test_sums_of_an_overlap_merge():
+    loss, y = lk.DiceLoss(), torch.tensor([1.0, 0.0, 1.0, 0.0])
+    p = torch.tensor([0.75, 0.25, 0.5, 0.0], requires_grad=True)
+    merged = loss.parts(y[:1], p[:1]) + loss.parts(y[1:], p[1:])
+    assert merged.mean() == pytest.approx(loss(y, p).item(), rel=1e-6)
+    with pytest.raises(NotImplementedError, match="parts of DiceLoss cannot be traced"):
+        torch.func.vmap(lambda q: loss.parts(y, q).total)(p[None])

@@ -45,8 +45,10 @@ def evaluate(
             terms, gradients = compute(
                 loss, x.arrays, cotangent if wanted.derivative else None, needed, *x.inner
             )
-        if wanted.value:
+        if wanted.value or wanted.parts:
             _put_value(answer, loss, x, np.asarray(terms), weights)
+        if wanted.parts and loss.merges_sums and formula.parts is not None:
+            answer.parts = formula.parts(loss, *(_wide(a) for a in (*x.arrays, *x.inner)))
         if gradients is not None:
             answer.derivative = _answered(x, gradients, out)
         if wanted.second:

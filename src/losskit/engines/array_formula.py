@@ -37,6 +37,8 @@ class Formula:
     """present(xp, loss, *arrays): which terms exist; None where all do."""
     diagonal: Callable[..., Arrays | None] | None
     """Like ``pullback``, with the diagonal of the second derivative; None where it has to be found by differences."""
+    parts: Callable[..., Any] | None
+    """parts(loss, *arrays): what merges of NumPy arrays, for a loss that ``merges_sums``."""
     weight_shape: Callable[..., tuple[int, ...]]
     """weight_shape(loss, *shapes): of the weights of elements or items; the last prediction's by default."""
 
@@ -61,6 +63,7 @@ def _load(structure: str) -> Formula:
         faults=getattr(module, "faults", lambda xp, loss, *arrays: iter(())),
         present=getattr(module, "present", lambda xp, loss, *arrays: None),
         diagonal=getattr(module, "diagonal", None),
+        parts=getattr(module, "parts", None),
         weight_shape=getattr(module, "weight_shape", _shape_of_prediction),
     )
 

@@ -9,7 +9,6 @@ from losskit.laws.inputs import Array, Batch
 from losskit.laws.law import Finding, law
 from losskit.laws.subject import Subject, show
 from losskit.loss import LossFunction
-from losskit.reduction import Parts
 
 N = 12
 REDUCTIONS = ("mean", "sum")
@@ -174,7 +173,7 @@ def parts(subject: Subject) -> Iterator[Finding]:
         pieces = [
             subject.ask("parts", _rows(batch, c), **{k: v[c] for k, v in options.items()}) for c in chunks
         ]
-        merged = sum(pieces, Parts())
+        merged = sum(pieces)
         scale = _total(subject, batch) * 2
         for name in ("total", "weight", "count"):
             a, b = getattr(merged, name), getattr(whole, name)

@@ -103,9 +103,9 @@ def smooth(subject: Subject) -> Iterator[Finding]:
 
 
 def _growth(sizes: Array) -> bool:
-    """Whether numbers still grow at the end of a sequence."""
+    """Whether numbers still grow at the end of a sequence; what overflows has grown."""
     half = len(sizes) // 2
-    return not bool(np.max(sizes[half:]) <= 1.01 * np.max(sizes[:half]) + 1e-300)
+    return not bool(np.max(sizes[half:]) <= 1.01 * np.max(sizes[:half]) + 1e-300 < np.inf)
 
 
 def _unbounded(subject: Subject, what: str) -> Iterator[Finding]:

@@ -27,6 +27,11 @@ class ArrayLoss(ManyArguments):
     torch_order: ClassVar[tuple[str, ...] | None] = None
     """The order of the arguments in losskit.torch: predictions first where it is None."""
 
+    @property
+    def merges_sums(self) -> bool:
+        """Whether parts are the sums that terms are functions of, in place of sums of terms."""
+        return False
+
     def example(self, random: Any, n: int) -> tuple[Any, ...]:
         """Ordinary arguments with ``n`` terms, as data have them, drawn from NumPy's generator ``random``."""
         raise NotImplementedError(f"{type(self).__name__} has no example of its arguments")

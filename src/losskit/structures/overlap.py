@@ -57,11 +57,15 @@ class MaskLoss(ArrayLoss):
     structure: ClassVar[str] = "overlap"
     weighting: ClassVar[str] = "elements"
     not_separable: ClassVar[str | None] = INTERACT
-    not_mergeable: ClassVar[str | None] = NO_MERGE
     measure: ClassVar[str]
     """How masks are compared; engines have a formula and a kernel for each measure."""
     hard: ClassVar[bool] = False
     """Whether targets are 0 or 1 and nothing between."""
+
+    @property
+    def not_mergeable(self) -> str | None:  # type: ignore[override]
+        """Why parts do not merge: they do where each sample has terms of its own."""
+        return None if "sample" in self.per else NO_MERGE
 
     @property
     def link(self) -> str:
@@ -120,6 +124,14 @@ class OverlapLoss(MaskLoss):
         for name in ("value", "slopes"):
             if not hasattr(cls, name):
                 raise TypeError(f"{cls.__name__} has no rule {name!r}; write one and mark it with @rule")
+
+    @property
+    def not_mergeable(self) -> None:  # type: ignore[override]
+        """Nothing: where ratios do not merge, their sums do."""
+
+    @property
+    def merges_sums(self) -> bool:
+        return "sample" not in self.per
 
     @property
     def needs_classes(self) -> bool:

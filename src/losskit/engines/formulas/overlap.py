@@ -5,9 +5,10 @@ from typing import Any
 
 from losskit.engines.formulas import distance, edges, lovasz, ratios
 from losskit.engines.formulas.masks import faults, shape, weight_shape
+from losskit.engines.region_sums import parts
 from losskit.structures.overlap import MaskLoss
 
-__all__ = ["faults", "pullback", "shape", "terms", "weight_shape"]
+__all__ = ["faults", "parts", "pullback", "shape", "terms", "weight_shape"]
 
 _MEASURES: dict[str, ModuleType] = {
     "distance": distance, "edges": edges, "lovasz": lovasz, "ratio": ratios,

@@ -51,6 +51,15 @@ def _sums(xp: Any, loss: OverlapLoss, x: Masks) -> tuple[Any, Any, Any]:
     return tp, fp, fn
 
 
+def class_sums(
+    xp: Any, loss: OverlapLoss, y: Any, p: Any, weight: Any = None
+) -> tuple[tuple[Any, ...], float]:
+    """tp, fp and fn of each class over all samples, and the weight of all elements."""
+    x = read(xp, loss, y, p, weight)
+    sums = tuple(xp.sum(s, axis=0, keepdims=True) for s in _sums(xp, loss, x))
+    return sums, float(xp.sum(x.w))
+
+
 def _difference(xp: Any, loss: OverlapLoss, x: Masks) -> Any:
     """y - p as y (1-p) - (1-y) p, which does not cancel for a prediction that is almost right."""
     p, q = probabilities(xp, loss, x.z)

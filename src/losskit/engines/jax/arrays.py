@@ -47,6 +47,8 @@ def evaluate(
     """Value, derivative and second derivative of a loss, as far as wanted; but the last, each can be traced."""
     refuse_out(out)
     arrays = arrays_of(loss, arguments)
+    if wanted.parts and loss.merges_sums:
+        return _on_host(loss, arrays, wanted, sample_weight, mask)
     point, shape = prepared(loss, arrays, sample_weight, mask)
     value, whole, weight, count = _answers(loss, wanted, shape, point)
     answer = Evaluation(value=value)
@@ -54,7 +56,8 @@ def evaluate(
         known = not any(isinstance(n, jax.core.Tracer) for n in (weight, count))
         answer.parts = Parts(whole, *((float(weight), int(count)) if known else (weight, count)))
     if wanted.derivative:
-        answer.derivative = _derivative(loss, arrays, sample_weight, mask)
+        w = None if sample_weight is None else as_array("sample_weight", sample_weight)
+        answer.derivative = _derivative(loss, arrays, w, None if mask is None else as_array("mask", mask))
     if wanted.second:
         answer.second = _second(loss, arrays, sample_weight, mask)
     return answer
@@ -229,7 +232,9 @@ def _value_of(loss: ArrayLoss, arrays: Arrays, sample_weight: Any, mask: Any) ->
     return value
 
 
+@partial(jax.jit, static_argnums=0)
 def _derivative(loss: ArrayLoss, arrays: Arrays, sample_weight: Any, mask: Any) -> Any:
+    """Compiled once a loss, shape and dtype; the arguments have been checked, which traced code cannot do."""
     moving = tuple(arrays[loss.arguments.index(name)] for name in given(loss, arrays))
     value, pull = jax.vjp(_value_of(loss, arrays, sample_weight, mask), *moving)
     found = pull(jnp.ones_like(value))
@@ -238,11 +243,17 @@ def _derivative(loss: ArrayLoss, arrays: Arrays, sample_weight: Any, mask: Any) 
 
 def _second(loss: ArrayLoss, arrays: Arrays, sample_weight: Any, mask: Any) -> Any:
     """The diagonal of the second derivative: worked out by the engine on NumPy arrays."""
-    if any(isinstance(a, jax.core.Tracer) for a in (*arrays, sample_weight, mask)):
-        raise NotImplementedError(
-            "second_derivative of an array loss cannot be traced; differentiate its gradient instead"
-        )
-    host = tuple(None if a is None else np.asarray(a) for a in arrays)
-    weights = tuple(None if a is None else np.asarray(a) for a in (sample_weight, mask))
-    second = evaluator(loss.structure)(loss, host, Wanted(second=True), *weights).second
+    second = _on_host(loss, arrays, Wanted(second=True), sample_weight, mask).second
     return jax.tree.map(jnp.asarray, second)
+
+
+def _on_host(loss: ArrayLoss, arrays: Arrays, wanted: Wanted, sample_weight: Any, mask: Any) -> Evaluation:
+    """What the engine on NumPy arrays answers."""
+    given = (*arrays, sample_weight, mask)
+    if any(isinstance(a, jax.core.Tracer) for a in given):
+        verb = "parts" if wanted.parts else "second_derivative"
+        raise NotImplementedError(
+            f"{verb} of {type(loss).__name__} cannot be traced; call it outside of jit, grad and vmap"
+        )
+    *host, w, keep = (None if a is None else np.asarray(a) for a in given)
+    return evaluator(loss.structure)(loss, tuple(host), wanted, w, keep)

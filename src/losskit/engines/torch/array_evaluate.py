@@ -27,6 +27,8 @@ def evaluate(
     tensors = composite.tensors_of(loss, arguments)
     moving = _moving(loss, tensors)
     _check_outs(out, moving)
+    if wanted.parts and loss.merges_sums:
+        return _on_host(loss, tensors, wanted, sample_weight, mask)  # numbers, without a gradient
     if _fusible(loss, tensors, sample_weight, mask):
         answer = _fused(_Call(loss, tensors, sample_weight, mask), wanted, moving)
     else:
@@ -177,21 +179,27 @@ def _composite(loss: ArrayLoss, tensors: Arrays, wanted: Wanted, sample_weight: 
     if wanted.derivative:
         answer.derivative = _gradients(loss, tensors, sample_weight, mask)
     if wanted.second:
-        if is_traced() or not all(is_known(t) for t in tensors if isinstance(t, Tensor)):
-            raise NotImplementedError(
-                "second_derivative of an array loss cannot be traced; differentiate twice instead"
-            )
-        host = _Call(
-            loss, tuple(None if t is None else t.detach().cpu() for t in tensors), sample_weight, mask
-        )
+        second = _on_host(loss, tensors, Wanted(second=True), sample_weight, mask).second
         found = [
-            g.to(x.device)
+            narrowed(as_tensor(np.asarray(g)), x.dtype, saturates=False).to(x.device)
             for g, x in zip(
-                host.gradients(host.ask(Wanted(second=True)).second), _moving(loss, tensors), strict=True
+                second if isinstance(second, tuple) else (second,), _moving(loss, tensors), strict=True
             )
         ]
         answer.second = found[0] if len(found) == 1 else tuple(found)
     return answer
+
+
+def _on_host(loss: ArrayLoss, tensors: Arrays, wanted: Wanted, sample_weight: Any, mask: Any) -> Evaluation:
+    """What the engine on NumPy arrays answers."""
+    given = (*tensors, sample_weight, mask)
+    if is_traced() or not all(is_known(t) for t in given if isinstance(t, Tensor)):
+        verb = "parts" if wanted.parts else "second_derivative"
+        raise NotImplementedError(
+            f"{verb} of {type(loss).__name__} cannot be traced; call it outside of compiled or transformed code"
+        )
+    *host, w, keep = (t.detach().cpu() if isinstance(t, Tensor) else t for t in given)
+    return _Call(loss, tuple(host), w, keep).ask(wanted)
 
 
 def _gradients(loss: ArrayLoss, tensors: Arrays, sample_weight: Any, mask: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Inputs on which released losses answer NaN, a wrong number or nothing: `python -m benchmarks.failures`."""
