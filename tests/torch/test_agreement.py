@@ -59,12 +59,13 @@ def apart(got, expected, dtype, saturates):
     return ~(same | near)
 
 
+DTYPES = ["float32", "float64"] if THOROUGH else ["float32"]
 CHOSEN = CASES if THOROUGH else distinct(CASES)
 ELEMENTWISE_CASES = [pytest.param(*c, id=name_of(*c)) for c in CHOSEN if c[0].structure == "elementwise"]
 ROW_CASES = [pytest.param(*c, id=name_of(*c)) for c in CHOSEN if c[0].structure == "rows"]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("cls", "parameters"), ELEMENTWISE_CASES)
 def test_elementwise(cls, parameters, dtype):
     loss = cls(**rounded(parameters, dtype), reduction="none")
@@ -99,6 +100,8 @@ def test_elementwise(cls, parameters, dtype):
             )
             if abs(truth.truth) < np.finfo(dtype).tiny and abs(got[i]) <= np.finfo(dtype).tiny:
                 continue
+            if np.isinf(got[i]) and 0 < abs(y[i]) < np.finfo(dtype).tiny:
+                continue  # e^x overflows before a subnormal target would bring it back
             scales = [abs(term.coefficient) for term in loss.terms]
             if (
                 np.isinf(got[i])
@@ -115,17 +118,17 @@ def test_elementwise(cls, parameters, dtype):
             )
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("cls", "parameters"), ROW_CASES)
 def test_rows(cls, parameters, dtype):
     loss = cls(**rounded(parameters, dtype), reduction="none", validate=False)
     facts = {k: v for k, v in own(loss).items() if k not in ("ignore_index", "axis")}
-    link, weights = loss.form.link, loss.form.class_weights
+    link, of_classes = loss.form.link, loss.form.class_weights or loss.form.shift
     if link != "softmax":
         facts["floor"] = float(np.finfo(dtype).tiny)
     for case in grids.logit_rows(dtype) if link == "softmax" else grids.probability_rows(dtype):
         target, row = case.target, case.row
-        if (np.ndim(target) and loss.form.target == "index") or len(weights or row) != len(row):
+        if (np.ndim(target) and loss.form.target == "index") or len(of_classes or row) != len(row):
             continue
         if link == "log_probability":
             with np.errstate(divide="ignore"):

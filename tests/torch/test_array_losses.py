@@ -187,12 +187,6 @@ def in_order(case, arguments):
 MODULES = [c for c in FIRST if issubclass(getattr(nn_losses, type(c.loss).__name__), ArrayModule)]
 generated = pytest.mark.parametrize("case", MODULES, ids=lambda case: case.name)
 
-UNROLLED = ("lattice", "transport")
-"""Recursions, which torch's compiler unrolls step by step: right, but it takes minutes for a few steps."""
-compilable = pytest.mark.parametrize(
-    "case", [c for c in MODULES if c.loss.structure not in UNROLLED], ids=lambda case: case.name
-)
-
 
 @generated
 def test_modules(case):
@@ -208,7 +202,7 @@ def test_modules(case):
         assert same != module
 
 
-@compilable
+@generated
 def test_in_one_graph(case):
     torch._dynamo.reset()
     arguments = tensors(case, torch.float32)
@@ -229,3 +223,19 @@ def test_sums_of_an_overlap_merge():
     assert merged.mean() == pytest.approx(loss(y, p).item(), rel=1e-6)
     with pytest.raises(NotImplementedError, match="parts of DiceLoss cannot be traced"):
         torch.func.vmap(lambda q: loss.parts(y, q).total)(p[None])
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_recursions_are_one_operator_in_a_graph(reduction):
+    torch._dynamo.reset()
+    module = nn_losses.CTCLoss(reduction=reduction)
+    z = torch.randn(6, 2, 4, generator=torch.Generator().manual_seed(0)).log_softmax(-1).requires_grad_()
+    rest = torch.tensor([[1, 2], [3, 3]]), torch.tensor([6, 5]), torch.tensor([2, 2])
+    compiled = torch.compile(module, fullgraph=True, backend="aot_eager", dynamic=False)
+    value, truth = compiled(z, *rest), module(z, *rest)
+    assert torch.equal(value, truth)
+    upstream = torch.rand(value.shape, generator=torch.Generator().manual_seed(1))
+    got, expected = (torch.autograd.grad(v, z, upstream)[0] for v in (value, truth))
+    assert torch.equal(got, expected)
+    with pytest.raises(IndexError, match="must be"):  # it runs on values, and so it can look at them
+        compiled(z, torch.tensor([[1, 9], [3, 3]]), *rest[1:])

@@ -24,6 +24,8 @@ class ArrayLoss(ManyArguments):
     by itself; or terms by weight and the "items" of each by mask."""
     term_axis: ClassVar[Mapping[str, int | None]] = {}
     """Where the axes of the terms begin in an argument, if not at 0; None where it belongs to no single term."""
+    recursive: ClassVar[bool] = False
+    """Whether it is evaluated step after step, which a compiler would unroll."""
     torch_order: ClassVar[tuple[str, ...] | None] = None
     """The order of the arguments in losskit.torch: predictions first where it is None."""
 

@@ -12,6 +12,7 @@ class LatticeLoss(ArrayLoss):
     """A loss of all paths through a table, each as likely as the scores it passes. Subclass one of the two below."""
 
     structure: ClassVar[str] = "lattice"
+    recursive: ClassVar[bool] = True
     table: ClassVar[str]
     """What the table is made of: "labels" against frames, or a "sequences" against each other."""
 

@@ -24,6 +24,7 @@ class TransportLoss(ArrayLoss):
     """
 
     structure: ClassVar[str] = "transport"
+    recursive: ClassVar[bool] = True
     arguments: ClassVar[tuple[str, ...]] = ("y_true", "y_pred", "target_weight")
     optional: ClassVar[tuple[str, ...]] = ("target_weight",)
     differentiable: ClassVar[tuple[str, ...]] = ("y_true", "y_pred")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from losskit.engines.jax.derivatives import Numbers, TermFunctions, finite, functions_of, linear
 from losskit.engines.jax.words import Array, log1p, opaque
@@ -144,6 +145,13 @@ class Point:
         return (jnp.arange(self.z.shape[-1]) == y[..., None]).astype(self.z.dtype) if are_indices(y) else y
 
 
+def _sum_of_two(a: Array, b: Array) -> tuple[Array, Array]:
+    """a + b, and what rounding took from it (Knuth)."""
+    s = opaque(a + b)
+    back = s - a
+    return s, (a - (s - back)) + (b - back)
+
+
 class Logits(Point):
     """Rows of logits.
 
@@ -154,11 +162,15 @@ class Logits(Point):
 
     def __init__(self, rows: Rows, z: Array) -> None:
         super().__init__(rows, z)
-        shift = jnp.asarray(rows.shift or (0.0,) * z.shape[-1], z.dtype)
+        exact = np.asarray(rows.shift or (0.0,) * z.shape[-1])
+        shift = jnp.asarray(exact, z.dtype)
         peak = (z + shift).argmax(-1)
         self.largest = largest = selected(z, peak)[..., None]
-        self.gap = shift - shift[peak][..., None]
-        tied, d, lost = self._below_top(z, self.gap)
+        self.gap, rounded = _sum_of_two(shift, -shift[peak][..., None])
+        # The numbers themselves have more digits than float32.
+        left = jnp.asarray(exact - exact.astype(z.dtype), z.dtype)
+        self.gap_rest = rounded + (left - left[peak][..., None])
+        tied, d, lost = self._below_top(z, self.gap, self.gap_rest)
         ties = total(tied.astype(z.dtype))
         self.unique = ties == 1.0  # of two at the top neither is almost 1
         self.top = tied & self.unique
@@ -173,7 +185,7 @@ class Logits(Point):
         self.lse = (largest + self.log_sum)[..., 0] + shift[peak]
         self.argument = -self.nll
 
-    def _below_top(self, z: Array, gap: Array) -> tuple[Array, Array, Array]:
+    def _below_top(self, z: Array, gap: Array, gap_rest: Array) -> tuple[Array, Array, Array]:
         """Where logits are the largest, how far they are below it, and what rounding took from that."""
         tied = z == self.largest
         d = jnp.where(tied, 0.0, z - self.largest)  # not inf - inf
@@ -182,13 +194,13 @@ class Logits(Point):
         lost = jnp.where(jnp.isfinite(lost) & ~tied, lost, 0.0)
         if self.rows.shift is None:
             return tied, d, lost
-        near, d = d, d + gap
-        back = d - near
-        more = (near - (d - back)) + (gap - back)
+        d, more = _sum_of_two(d, gap)
+        more = more + gap_rest
         return tied & (gap == 0.0), d, lost + jnp.where(jnp.isfinite(more), more, 0.0)
 
     def nll_of(self, y: Array) -> Array:
-        _, d, lost = self._below_top(selected(self.z, y)[..., None], selected(self.gap, y)[..., None])
+        own = (selected(x, y)[..., None] for x in (self.z, self.gap, self.gap_rest))
+        _, d, lost = self._below_top(*own)
         return (self.log_sum - (d + lost))[..., 0]
 
     def value(self, y: Array) -> Array:

@@ -27,6 +27,7 @@ from losskit.engines.array_traced import (
     without_terms,
 )
 from losskit.engines.torch import reductions
+from losskit.engines.torch.array_operator import make_known
 from losskit.engines.torch.array_words import array_words
 from losskit.engines.torch.inputs import beside, weights_of
 from losskit.engines.torch.paths import is_known
@@ -215,6 +216,7 @@ def count_of(point: ArrayPoint) -> Any:
 
 def make_ready(loss: ArrayLoss) -> None:
     """Bind the loss's rules to torch, beforehand: a compiler can trace what is bound, but not the binding."""
+    make_known(loss)
     if hasattr(type(loss), "example"):
         arrays = loss.example(np.random.default_rng(0), 2)
         devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from losskit.engines.array_formula import Arrays, given
 from losskit.engines.torch import array_composite as composite
+from losskit.engines.torch import array_operator as operator
 from losskit.engines.torch.arrays import as_array, as_tensor, narrowed
 from losskit.engines.torch.evaluate import check_out, summed, written
 from losskit.engines.torch.paths import is_batched, is_known, is_plain, is_traced
@@ -29,6 +30,8 @@ def evaluate(
     _check_outs(out, moving)
     if wanted.parts and loss.merges_sums:
         return _on_host(loss, tensors, wanted, sample_weight, mask)  # numbers, without a gradient
+    if operator.is_operable(loss, tensors, sample_weight, mask) and not (wanted.parts or wanted.second):
+        return _operated(loss, tensors, wanted, sample_weight, mask)
     if _fusible(loss, tensors, sample_weight, mask):
         answer = _fused(_Call(loss, tensors, sample_weight, mask), wanted, moving)
     else:
@@ -95,6 +98,15 @@ class _Call(NamedTuple):
             narrowed(as_tensor(np.asarray(g)), x.dtype, saturates=False)
             for g, x in zip(several, _moving(self.loss, self.tensors), strict=True)
         ]
+
+
+def _operated(loss: ArrayLoss, tensors: Arrays, wanted: Wanted, sample_weight: Any, mask: Any) -> Evaluation:
+    """Through the kernel, inside of a compiled graph."""
+    call = loss, tensors, sample_weight, mask
+    return Evaluation(
+        value=operator.value_of(*call) if wanted.value else None,
+        derivative=operator.derivatives_of(*call) if wanted.derivative else None,
+    )
 
 
 def _fused(call: _Call, wanted: Wanted, moving: list[Tensor]) -> Evaluation:

@@ -73,10 +73,14 @@ def softmax(z: Tensor, added: tuple[float, ...] | None = None) -> Softmax:
     lost = torch.where(torch.isfinite(lost) & ~tied, lost, 0.0)
     if shift is not None:
         at_peak = shift[peak.squeeze(-1)].unsqueeze(-1)
-        gap = shift - at_peak
-        near, d = d, d + gap
-        back = d - near
-        more = (near - (d - back)) + (gap - back)
+        gap, rounded = _sum_of_two(shift, -at_peak)
+        exact = torch.tensor(
+            added, dtype=torch.float64
+        )  # the numbers themselves have more digits than float32
+        left = (exact - exact.to(z.dtype)).to(z.dtype).to(z.device)
+        rounded = rounded + (left - left[peak.squeeze(-1)].unsqueeze(-1))
+        d, more = _sum_of_two(d, gap)
+        more = more + rounded
         lost = lost + torch.where(torch.isfinite(more), more, 0.0)
         largest = largest + at_peak
     e = torch.exp(d) * (1.0 + lost)
@@ -88,6 +92,13 @@ def softmax(z: Tensor, added: tuple[float, ...] | None = None) -> Softmax:
     rest = torch.where(top, others / (1.0 + others), 1.0 - p)
     log_sum = torch.log1p(others)
     return Softmax(p, rest, top, log_sum - (d + lost), (largest + log_sum).squeeze(-1))
+
+
+def _sum_of_two(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """a + b, and what rounding took from it (Knuth)."""
+    s = a + b
+    back = s - a
+    return s, (a - (s - back)) + (b - back)
 
 
 def expanded(
