@@ -2,7 +2,6 @@
 
 import inspect
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,44 +9,12 @@ from _markdown import block, prose
 
 import losskit
 from losskit import facts
+from losskit.explanation.anatomy import SLOPES, holders, meanings_of
 from losskit.loss import LossFunction
-from losskit.rules import RuleSet, source_of
+from losskit.rules import source_of
 from losskit.structures import ArrayLoss, RowLoss
 
 SOURCE = Path(losskit.__file__).parent
-
-SLOPES = ("slope", "slopes", "target_slope", "lost_slope")
-"""The rules of derivatives, by the names that the structures have for them."""
-
-_SHARES = {"y": "the target's share of a class", "p": "the predicted one"}
-_NLL = {
-    "nll": "-log of a class's probability, whose own slope in the logits is that probability, less 1 at the class"
-}
-ARGUMENTS = {
-    "residual": {"r": "the residual, prediction minus target"},
-    "margin": {"m": "the margin, target times prediction"},
-    "pair": {"y": "the target", "p": "the prediction"},
-    "root_pair": _SHARES,
-    "tilted_pair": _SHARES,
-    "nll": _NLL,
-    "mean_nll": _NLL,
-    "log_sum_exp": {"lse": "the log of the sum of the exponentials of the logits"},
-    "pairs": {
-        "y": "the label",
-        "s": "the distance of two vectors: of its slopes a and b the gradient is a (x1 - x2) + b (x1 - x2) / s",
-        "c": "the cosine of two vectors",
-        "gap": "1 - c with all its digits",
-    },
-    "overlap": {"tp": "Σ y p", "fp": "Σ (1 - y) p", "fn": "Σ y (1 - p)"},
-    "lists": {
-        "d": "the difference of two scores",
-        "k": "the rank an item should have",
-        "e": "by how much its smooth rank exceeds that",
-    },
-    "transport": {"r": "the distance of two points"},
-    "similarity": {"c": "the cosine of the right class"},
-}
-"""What the rules of an argument, or of a structure of whole arrays, are functions of."""
 
 
 def derivative(cls: type[LossFunction]) -> str:
@@ -102,24 +69,13 @@ def _links(*files: str) -> str:
 
 def _slopes(loss: LossFunction) -> Slopes:
     found = {}
-    for holder in _holders(loss):
-        meanings = ARGUMENTS.get(holder.argument if isinstance(holder, RuleSet) else loss.structure, {})
+    for holder in holders(loss):
+        meanings = meanings_of(loss, holder)
         for function in (getattr(holder, name, None) for name in SLOPES):
             if function is not None:
                 taken = inspect.signature(function).parameters
                 found[_text(function)] = {name: text for name, text in meanings.items() if name in taken}
     return found
-
-
-def _holders(loss: Any) -> Iterator[Any]:
-    """Whatever may hold rules of a loss: its terms, pieces or pair rules, a ground cost, or the class itself."""
-    if not isinstance(loss, ArrayLoss):
-        yield from (term.rules for term in loss.terms)
-    elif hasattr(loss, "pieces"):
-        yield from (piece.rules for piece in loss.pieces)
-    else:
-        yield from (getattr(loss, name) for name in ("rules", "ground") if hasattr(loss, name))
-        yield type(loss)
 
 
 def _text(rule: Any) -> str:

@@ -11,9 +11,9 @@ import losskit
 from losskit import facts
 from losskit.about import About, meaning
 from losskit.loss import LossFunction
+from losskit.pictures.views import subject_of
 from losskit.structures import ArrayLoss
 from losskit.torch.array_module import names_of
-from losskit.views import subject_of
 
 NUMPY = "import numpy as np\n"
 

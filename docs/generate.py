@@ -9,14 +9,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from _characteristics import page as characteristics
 from _markdown import cell, prose
 from _pages import page
 
 from losskit import facts
 from losskit.about import TASKS, About
+from losskit.advisor.recommendation.page import page as page_of_advice
 from losskit.catalogue import all_losses
 from losskit.loss import LossFunction
-from losskit.plotting import plot
+from losskit.pictures.plotting import plot
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
@@ -37,6 +39,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     for cls, about in built_in().items():
         yield LOSSES / f"{cls.name}.md", page(cls, about)
     yield LOSSES / "README.md", index()
+    yield DOCS / "advice.md", page_of_advice()
+    yield DOCS / "characteristics.md", characteristics(built_in())
     yield README, with_table(README.read_text(encoding="utf-8"))
 
 

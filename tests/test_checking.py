@@ -9,6 +9,8 @@ import pytest
 import losskit as lk
 from losskit.about import CONVEX, PROPER, ROBUST, SMOOTH, SYMMETRIC, About, lipschitz
 from losskit.domain import PROBABILITY
+from losskit.laws import traits
+from losskit.laws.subject import Subject
 from losskit.rules import rule
 from losskit.scalar import clip, exp, log, maximum, sigmoid, softplus, sqrt, tanh, where
 from losskit.structures import ElementwiseLoss, MarginLoss, ResidualLoss, SoftmaxLoss
@@ -610,6 +612,26 @@ def test_seed_and_repeatability():
     one, two, other = lk.check(NotesHuber()), lk.check(NotesHuber()), lk.check(NotesHuber(), seed=1)
     assert str(one) == str(two)
     assert not other.ok
+
+
+def test_a_slope_that_overflows_is_not_bounded():
+    class Exploding(MarginLoss):
+        about = promises(ROBUST)
+
+        @rule
+        def value(m):
+            return exp(-m)
+
+        @rule
+        def slope(m):
+            return -exp(-m)
+
+        @rule
+        def curvature(m):
+            return exp(-m)
+
+    finding = next(iter(traits.robust(Subject(Exploding(), seed=0))))
+    assert "grows without bound" in finding.message
 
 
 def test_report():

@@ -7,14 +7,21 @@ from typing import Any
 import matplotlib.figure
 import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
 import losskit as lk
 from losskit.catalogue import find
+from losskit.commands.plot import plot as command
+from losskit.domain import PROBABILITY
 from losskit.errors import InputError
 from losskit.facts import specimen
-from losskit.plotting import plot
+from losskit.pictures import maps
+from losskit.pictures.marking import plot_report
+from losskit.pictures.planes import plane_of, sampled
+from losskit.pictures.plotting import plot
+from losskit.pictures.views import TERMS, VIEWS, subject_of, view_of
 from losskit.structures import ResidualLoss
-from losskit.views import TERMS, VIEWS, subject_of, view_of
 
 
 def curves(figure: Any) -> dict[str, list[Any]]:
@@ -142,6 +149,145 @@ def test_a_curve_far_above_the_others_is_cut_off() -> None:
     assert axes.get_ylim()[1] < 1000
 
 
+def test_a_sweep_draws_each_value() -> None:
+    panels = curves(plot("huber", "mae", what="slope", sweep={"delta": [0.5, 1, 2]}))
+    heights = [line.get_ydata().max() for line in panels["slope"]]
+    assert heights == [0.5, 1.0, 2.0, 1.0]
+    assert len({str(line.get_color()) for line in panels["slope"]}) == 4
+
+
+def test_a_sweep_of_two_parameters_draws_every_pair() -> None:
+    axes = plot("tversky", what="value", sweep={"alpha": [0.3, 0.5], "smooth": [0, 1]}).axes[0]
+    assert len(axes.get_lines()) - 1 == 4
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert all("alpha=" in label and "smooth=" in label for label in labels)
+    assert len(set(labels)) == 4
+
+
+def test_a_logarithmic_scale_keeps_signs() -> None:
+    value, slope = plot("logistic", what=["value", "slope"], log=True).axes
+    assert (value.get_yscale(), slope.get_yscale()) == ("log", "symlog")
+    low, high = value.get_ylim()
+    assert low > 0.0
+    assert high / low <= 1e6 * (1 + 1e-9)
+
+
+def test_what_a_domain_says_of_the_axis() -> None:
+    class OfProbabilities(lk.ElementwiseLoss):
+        targets = predictions = PROBABILITY
+
+        @lk.rule
+        def value(y: Any, p: Any) -> Any:
+            return (y - p) * (y - p)
+
+        @lk.rule
+        def slope(y: Any, p: Any) -> Any:
+            return 2.0 * (p - y)
+
+        @lk.rule
+        def curvature(y: Any, p: Any) -> Any:
+            return 2.0 + 0.0 * p
+
+    assert view_of(OfProbabilities()) == "probability"
+
+
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps of few points."""
+    monkeypatch.setattr(maps, "POINTS", 9)
+    monkeypatch.setattr(maps, "ARROWS", 4)
+
+
+def test_a_map_of_two_logits() -> None:
+    loss = lk.SparseCategoricalCrossEntropy(from_logits=True)
+    points = plane_of(loss).points(5)
+    assert points.shape == (25, 2)
+    values, slopes = sampled(loss, plane_of(loss), points)
+    np.testing.assert_allclose(values, np.log1p(np.exp(points[:, 1] - points[:, 0])), rtol=1e-12)
+    np.testing.assert_allclose(slopes.sum(axis=1), 0.0, atol=1e-15)
+
+
+def test_a_map_of_three_probabilities() -> None:
+    loss = lk.CategoricalCrossEntropy()
+    plane = plane_of(loss)
+    points = plane.points(9)
+    np.testing.assert_allclose(points.sum(axis=1), 1.0)
+    values, _ = sampled(loss, plane, points)
+    assert plane.target is not None
+    assert np.abs(points[values.argmin()] - plane.target).max() < 0.1
+    np.testing.assert_allclose(plane.places(np.eye(3)[0]), [0.5, np.sqrt(3) / 2])
+
+
+def test_a_map_of_a_mask() -> None:
+    loss = lk.DiceLoss(smooth=0.0)
+    points = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    values, _ = sampled(loss, plane_of(loss), points)
+    np.testing.assert_allclose(values, [0.0, 0.5, 1.0], atol=1e-15)
+
+
+@pytest.mark.usefixtures("coarse")
+def test_maps_are_panels_with_a_scale_each(tmp_path: Path) -> None:
+    path = tmp_path / "maps.svg"
+    losses = ("focal_tversky", "lovasz", "categorical_hinge")
+    figure = maps.plot_map(*losses, sweep={"gamma": [0.5, 1]}, output=path)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert len(titles) == 8
+    assert ["gamma=0.5" in titles[0], "gamma=1" in titles[1], titles[2]] == [True, True, "lovasz"]
+    assert titles[4:] == ["value"] * 4
+    assert path.stat().st_size > 3000
+    figure = maps.plot_map("categorical_cross_entropy", what="slope")
+    assert figure.axes[-1].get_title(loc="left") == "|slope|"
+
+
+WITH_MAPS = [n for n in lk.list_losses() if find(n).structure in {"rows", "overlap", "gaps"}]
+
+
+@pytest.mark.parametrize("name", WITH_MAPS)
+def test_every_loss_of_rows_or_masks_has_a_map(name: str) -> None:
+    loss = specimen(find(name))
+    if name == "logit_adjusted":
+        loss = loss.replace(class_priors=(0.9, 0.1))
+    plane = plane_of(loss)
+    values, slopes = sampled(loss, plane, plane.points(4))
+    assert np.isfinite(values).all()
+    assert np.isfinite(slopes).all()
+
+
+def test_a_report_is_drawn_with_its_marks(tmp_path: Path) -> None:
+    class Backwards(lk.ResidualLoss):
+        @lk.rule
+        def value(r: Any) -> Any:
+            return r * r
+
+        @lk.rule
+        def slope(r: Any) -> Any:
+            return -2.0 * r
+
+        @lk.rule
+        def curvature(r: Any) -> Any:
+            return 2.0 + 0.0 * r
+
+    loss = Backwards()
+    with lk.use_engine("numpy"):
+        figure = plot_report(lk.check(loss), loss, tmp_path / "report.png")
+    assert "Backwards(): 2 findings" in figure.get_suptitle()
+    assert "opposite in sign" in figure.get_supxlabel()
+    value, slope, _ = figure.axes
+    rings = [line.get_xydata()[0] for line in slope.get_lines() if len(line.get_xdata()) == 1]
+    np.testing.assert_allclose(rings[:2], [(0.5, -1.0), (0.5, 1.0)])  # what came, what is true
+    assert all(len(line.get_xdata()) > 1 for line in value.get_lines())
+
+
+def test_a_loss_without_curves_has_a_report() -> None:
+    class Broken(lk.LossFunction):
+        def compute(self, y_true: Any, y_pred: Any) -> Any:
+            raise TypeError("never computed")
+
+    figure = plot_report(lk.check(Broken()), Broken())
+    assert not figure.axes
+    assert "never computed" in figure.get_supxlabel()
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_files(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"x.{suffix}"
@@ -175,9 +321,26 @@ def test_what_is_refused() -> None:
         (("binary_cross_entropy",), {"low": -1, "high": 2}, "cannot be drawn at -1"),
         (("mse + hinge",), {}, "functions of different things"),
         (("dice + triplet",), {}, "functions of different things: anchor, positive, negative, y_pred"),
+        (
+            ("mae", "mse"),
+            {"sweep": {"delta": [1]}},
+            'no parameter "delta" to sweep. Losses with delta: huber',
+        ),
+        (("huber",), {"sweep": {"delt": [1]}}, 'Did you mean "delta"'),
+        (("huber",), {"sweep": {"delta": []}}, "has no values"),
+        (("huber",), {"sweep": {"delta": [-1]}}, "delta must be"),
     ):
         with pytest.raises(InputError, match=words):
             plot(*arguments, **options)
+    for arguments, options, words in (
+        ((), {}, "no loss to draw"),
+        (("mse",), {}, "has no map"),
+        (("dice",), {"what": "curvature"}, "no map shows"),
+        (("dice + iou(from_logits=True)",), {}, "different"),
+        (("logit_adjusted(class_priors=(1, 1, 1))",), {}, "has no map: class_priors has 3 numbers"),
+    ):
+        with pytest.raises(InputError, match=words):
+            maps.plot_map(*arguments, **options)
 
 
 def test_no_window_is_touched() -> None:
@@ -187,3 +350,31 @@ def test_no_window_is_touched() -> None:
     before = plt.get_fignums()
     plot(ResidualLoss.__subclasses__()[0](), what="value")
     assert plt.get_fignums() == before
+
+
+@pytest.fixture
+def run() -> Any:
+    """The command alone, as a program of its own."""
+    app = typer.Typer()
+    app.command()(command)
+    return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.mark.usefixtures("coarse")
+def test_the_command(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "x.svg"
+    options = ("--sweep", "delta=0.5,2", "--what", "value,slope", "--log", "-o", path)
+    assert run("huber", *options).exit_code == 0
+    text = path.read_text()
+    assert run("dice", "--map", "-o", path).exit_code == 0
+    assert path.read_text() != text
+    assert run("--help").stdout.count("Example:") == 2
+    for arguments, words in (
+        (("huber", "--sweep", "delta", "-o", path), "not of the form"),
+        (("mse", "--sweep", "delta=1", "-o", path), "Losses with delta"),
+        (("dice", "--map", "--log", "-o", path), "leave out --log"),
+        (("mse", "--what", "valu", "-o", path), 'Did you mean "value"'),
+    ):
+        answer = run(*arguments)
+        assert isinstance(answer.exception, InputError)
+        assert words in str(answer.exception)

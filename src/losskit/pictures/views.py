@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from losskit.domain import PROBABILITY
 from losskit.errors import InputError
 from losskit.loss import LossFunction
 from losskit.registry import use_engine
@@ -194,7 +195,18 @@ def _kind(loss: LossFunction) -> str:
     if "from_logits" in parameters:
         return "logit" if parameters["from_logits"] else "probability"
     if argument == "pair":
-        return "log prediction" if parameters.get("log_input") else "prediction"
+        if "log_input" in parameters:
+            return "log prediction" if parameters["log_input"] else "prediction"
+        return _of_pairs(loss)
     if loss.structure == "by_hand":
         return "residual"
     raise InputError(f"{loss!r} cannot be drawn: a {loss.structure} loss is no function of one number.")
+
+
+def _of_pairs(loss: Any) -> str:
+    """What predictions are by their domain, where no parameter says so."""
+    targets = {term.rules.targets for term in loss.terms}
+    predictions = {term.rules.predictions for term in loss.terms}
+    if predictions == {PROBABILITY}:
+        return "probability"
+    return "logit" if targets == {PROBABILITY} and predictions == {None} else "prediction"

@@ -1,9 +1,10 @@
 """What all pictures share: a palette, a quiet style, and writing a file whole or not at all."""
 
+import io
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from losskit.errors import InputError, nearest, needs
 
@@ -16,6 +17,19 @@ PALETTE = ("#2a6fbb", "#d1495b", "#2e9e6b", "#e08e1b", "#7a4fa3", "#159eb0", "#a
 
 INK, FAINT, GRID = "#22303c", "#6b7785", "#e4e8ec"
 """Text, secondary text, and lines behind the data."""
+
+
+def colour(i: int, of: int = 0, at: int = 0) -> "tuple[float, float, float]":
+    """The colour of the i-th loss; of its ``of`` variants the first is the lightest, the last the darkest."""
+    with needs("plot"):
+        from matplotlib.colors import to_rgb
+    pure, rounds = to_rgb(PALETTE[i % len(PALETTE)]), i // len(PALETTE)
+    shade = -0.35 * rounds if of < 2 else 0.55 - 0.95 * at / (of - 1)
+    towards = 1.0 if shade > 0.0 else 0.0  # white or black
+    share = min(abs(shade), 0.8)
+    red, green, blue = (c + share * (towards - c) for c in pure)
+    return red, green, blue
+
 
 FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
 """Pictures that can be written, by the end of the file's name."""
@@ -68,14 +82,24 @@ It may end in .png, .svg, .pdf, .jpg, .jpeg, .webp.
 def save(figure: "Figure", output: str | os.PathLike[str]) -> None:
     """Write a picture: the file is there whole, or as it was before."""
     path = check_output(output)
-    options: dict[str, Any] = {"format": path.suffix.lower().lstrip("."), "dpi": 160}
+    picture = io.BytesIO()
+    try:
+        figure.savefig(picture, format=path.suffix.lower().lstrip("."), dpi=160)
+    except OSError as error:
+        raise _unwritten(path, error) from None
+    write_whole(path, picture.getvalue())
+
+
+def write_whole(output: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file that is there whole, or as it was before."""
+    path = Path(output)
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     except OSError as error:
-        raise InputError(f"{path}: the picture cannot be written: {error.strerror or error}.") from None
+        raise _unwritten(path, error) from None
     try:
         with os.fdopen(handle, "wb") as stream:
-            figure.savefig(stream, **options)
+            stream.write(content)
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(temporary, 0o666 & ~mask)
@@ -83,5 +107,9 @@ def save(figure: "Figure", output: str | os.PathLike[str]) -> None:
     except BaseException as error:
         os.unlink(temporary)
         if isinstance(error, OSError):
-            raise InputError(f"{path}: the picture cannot be written: {error.strerror or error}.") from None
+            raise _unwritten(path, error) from None
         raise
+
+
+def _unwritten(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path}: the picture cannot be written: {error.strerror or error}.")

@@ -1,26 +1,41 @@
 """Draw losses: value, slope and curvature over a range of what the loss is a function of."""
 
 import os
+import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from losskit import catalogue
-from losskit.drawing import FAINT, INK, PALETTE, check_output, new_figure, quiet, save
 from losskit.errors import InputError, nearest
-from losskit.labels import label_of
 from losskit.loss import LossFunction
-from losskit.views import WHAT, Array, View, subject_of
+from losskit.pictures.drawing import FAINT, INK, check_output, colour, new_figure, quiet, save
+from losskit.pictures.sweeps import Sweep, swept
+from losskit.pictures.views import WHAT, Array, View, subject_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
+@dataclass(frozen=True)
+class Member:
+    """A loss in a picture."""
+
+    loss: LossFunction
+    label: str
+    colour: tuple[float, float, float]
+    is_variant: bool = False
+    """Whether it is one of several with another value of a parameter."""
+
+
 def plot(
     *losses: LossFunction | str,
     what: Sequence[str] = WHAT,
+    sweep: Sweep | None = None,
+    log: bool = False,
     low: float | None = None,
     high: float | None = None,
     output: str | os.PathLike[str] | None = None,
@@ -33,6 +48,10 @@ def plot(
         losses, or text for ``losskit.parse``
     what
         any of "value", "slope", "curvature"
+    sweep
+        values of parameters, such as ``{"delta": [0.5, 1, 2]}``: each loss that has the parameter is drawn with each
+    log
+        a logarithmic scale, linear around 0 so that signs remain
     low, high
         the range of the residual, margin, logit or probability; a fitting one when left out. A loss of whole
         arrays is drawn along the straight line between two examples of its arguments, 0 and 1
@@ -43,32 +62,56 @@ def plot(
 
     Examples
     --------
-    >>> figure = plot("huber(delta=1)", "mae", what=["value", "slope"])
+    >>> figure = plot("huber", "mae", what=["value", "slope"], sweep={"delta": [0.5, 1, 2]})
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['value', 'slope']
+    >>> [text.get_text() for text in figure.axes[-1].get_legend().get_texts()]
+    ['huber(delta=0.5)', 'huber(delta=1)', 'huber(delta=2)', 'mean_absolute_error']
     """
     if output is not None:
         check_output(output)
-    made = [catalogue.parse(loss) if isinstance(loss, str) else loss for loss in losses]
     columns = _columns(what)
-    if not made:
-        raise InputError("there is no loss to draw: name one or more.")
     views: dict[str, View] = {}
-    rows: dict[str, list[tuple[LossFunction, str]]] = {}
-    for i, loss in enumerate(made):
-        subject, views[subject] = subject_of(loss)
-        rows.setdefault(subject, []).append((loss, PALETTE[i % len(PALETTE)]))
-    figure = new_figure(4.0 * len(columns) + 2.2, 3.4 * len(rows))
+    rows: dict[str, list[Member]] = {}
+    for member in _members(losses, sweep or {}):
+        subject, views[subject] = subject_of(member.loss)
+        rows.setdefault(subject, []).append(member)
+    figure = new_figure(4.0 * len(columns) + _legend_width(rows), 3.4 * len(rows))
     panels = figure.subplots(len(rows), len(columns), squeeze=False)
     for panel_row, (subject, members) in zip(panels, rows.items(), strict=True):
         view = views[subject]
-        x = _grid(view, [loss for loss, _ in members], low, high)
+        x = _grid(view, [member.loss for member in members], low, high)
         for axes, name in zip(panel_row, columns, strict=True):
-            _panel(axes, name, view, x, members)
+            _panel(axes, name, view, x, members, log)
         _legend(panel_row[-1], view, members)
     if output is not None:
         save(figure, output)
     return figure
+
+
+def _members(losses: Sequence[LossFunction | str], sweep: Sweep) -> list[Member]:
+    """The losses with their variants, and a colour each."""
+    made = [catalogue.parse(loss) if isinstance(loss, str) else loss for loss in losses]
+    if not made:
+        raise InputError("there is no loss to draw: name one or more.")
+    return [
+        Member(loss, label, colour(i, len(variants), k), is_variant=len(variants) > 1)
+        for i, variants in enumerate(swept(made, sweep))
+        for k, (loss, label) in enumerate(variants)
+    ]
+
+
+def _legend_width(rows: dict[str, list[Member]]) -> float:
+    """Inches that the longest line of a label takes."""
+    lines = [
+        line for members in rows.values() for member in members for line in _folded(member.label).split("\n")
+    ]
+    return 0.8 + 0.075 * max(14, *map(len, lines))
+
+
+def _folded(label: str) -> str:
+    """A label in lines that leave most of the picture to the curves."""
+    return textwrap.fill(label, 36, subsequent_indent="    ", break_long_words=False)
 
 
 def _columns(what: Sequence[str]) -> list[str]:
@@ -100,19 +143,39 @@ def _grid(view: View, losses: Iterable[LossFunction], low: float | None, high: f
     return np.linspace(left, right, view.points)
 
 
-def _panel(axes: "Axes", what: str, view: View, x: Array, members: list[tuple[LossFunction, str]]) -> None:
+def _panel(axes: "Axes", what: str, view: View, x: Array, members: list[Member], log: bool) -> None:
     seen: list[Array] = []
-    for i, (loss, colour) in enumerate(members):
-        width = 1.9 + 1.2 * min(2, len(members) - 1 - i)  # a curve under an equal one shows as its edge
+    for i, member in enumerate(members):
+        above = 0 if member.is_variant else min(2, len(members) - 1 - i)
+        width = 1.9 + 1.2 * above  # a curve under an equal one shows as its edge
         for one in view.curves:
-            seen.append(one.sample(loss, what, x))
-            axes.plot(x, seen[-1], one.style, color=colour, linewidth=width, alpha=0.92, zorder=3 + i)
+            seen.append(one.sample(member.loss, what, x))
+            axes.plot(x, seen[-1], one.style, color=member.colour, linewidth=width, alpha=0.92, zorder=3 + i)
     quiet(axes)
     axes.axhline(0, color=FAINT, linewidth=0.8, zorder=1)
     axes.set_title(what, fontsize=12, color=INK, loc="left", fontweight="bold")
     axes.set_xlabel(view.axis, fontsize=9.5, color=FAINT)
     axes.margins(x=0.01)
-    _limit(axes, seen, view)
+    if log:
+        _logarithmic(axes, seen)
+    else:
+        _limit(axes, seen, view)
+
+
+def _logarithmic(axes: "Axes", seen: list[Array]) -> None:
+    """A logarithmic scale over at most six decades; where numbers are negative, too, a linear one around 0."""
+    numbers = np.concatenate(seen)
+    sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0.0)])
+    if not sizes.size:
+        return
+    top = np.ceil(np.log10(sizes.max()))
+    bottom = max(np.floor(np.log10(sizes.min())), top - 6.0)
+    if np.nanmin(numbers) < 0.0:
+        axes.set_yscale("symlog", linthresh=10.0**bottom, linscale=1.0)
+    else:
+        axes.set_yscale("log")
+        axes.set_ylim(10.0**bottom, 10.0**top)
+    axes.minorticks_off()
 
 
 def _limit(axes: "Axes", seen: list[Array], view: View) -> None:
@@ -132,11 +195,11 @@ def _limit(axes: "Axes", seen: list[Array], view: View) -> None:
     axes.set_ylim(low - room, high + room)
 
 
-def _legend(axes: "Axes", view: View, members: list[tuple[LossFunction, str]]) -> None:
+def _legend(axes: "Axes", view: View, members: list[Member]) -> None:
     """The losses by colour, and for two targets the line style of each, right of the last panel."""
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=colour, linewidth=2.4, label=label_of(loss)) for loss, colour in members]
+    handles = [Line2D([], [], color=m.colour, linewidth=2.4, label=_folded(m.label)) for m in members]
     handles += [
         Line2D([], [], color=FAINT, linewidth=1.6, linestyle=one.style, label=one.label)
         for one in view.curves

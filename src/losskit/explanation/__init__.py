@@ -1,0 +1,1 @@
+"""How a loss comes to its number, step by step, read from its own rules."""

@@ -1,0 +1,1 @@
+"""Pictures: curves of losses, maps, and laws that a loss breaks."""
