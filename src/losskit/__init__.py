@@ -18,6 +18,8 @@ import losskit.engines  # registers the engines; loads none
 
 if TYPE_CHECKING:
     from losskit.about import About as About
+    from losskit.advisor.recommendation.advice import recommend as recommend
+    from losskit.boosting import boosting_objective as boosting_objective
     from losskit.catalogue import UnknownLoss as UnknownLoss
     from losskit.catalogue import from_config as from_config
     from losskit.catalogue import get as get
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from losskit.checking import check as check
     from losskit.engines.numba.pool import get_num_threads as get_num_threads
     from losskit.engines.numba.pool import set_num_threads as set_num_threads
+    from losskit.explanation.explaining import explain as explain
     from losskit.loss import LossFunction as LossFunction
     from losskit.losses.adversarial import *
     from losskit.losses.binary import *
@@ -59,10 +62,12 @@ if TYPE_CHECKING:
     from losskit.numerics import stable_cross_entropy as stable_cross_entropy
     from losskit.numerics import stable_softmax as stable_softmax
     from losskit.parameters import parameter as parameter
-    from losskit.plotting import plot as plot
+    from losskit.pictures.maps import plot_map as plot_map
+    from losskit.pictures.plotting import plot as plot
     from losskit.reduction import Parts as Parts
     from losskit.registry import use_engine as use_engine
     from losskit.rules import rule as rule
+    from losskit.scoring.scorer import score as score
     from losskit.structures import ArrayLoss as ArrayLoss
     from losskit.structures import ElementwiseLoss as ElementwiseLoss
     from losskit.structures import MarginLoss as MarginLoss
@@ -76,17 +81,22 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "about": ("About",),
+    "advisor.recommendation.advice": ("recommend",),
     "advisor.comparison.trial": ("compare",),
+    "boosting": ("boosting_objective",),
     "catalogue": ("UnknownLoss", "from_config", "get", "list_losses", "parse"),
     "checking": ("check",),
     "engines.numba.pool": ("get_num_threads", "set_num_threads"),
     "loss": ("LossFunction",),
     "numerics": ("clip_gradients", "log_sum_exp", "stable_cross_entropy", "stable_softmax"),
     "parameters": ("parameter",),
-    "plotting": ("plot",),
+    "explanation.explaining": ("explain",),
+    "pictures.maps": ("plot_map",),
+    "pictures.plotting": ("plot",),
     "reduction": ("Parts",),
     "registry": ("use_engine",),
     "rules": ("rule",),
+    "scoring.scorer": ("score",),
     "structures": ("ArrayLoss", "ElementwiseLoss", "MarginLoss", "ResidualLoss", "SoftmaxLoss"),
     "structures.columns": ("ColumnLoss",),
     "structures.overlap": ("OverlapLoss",),

@@ -18,6 +18,8 @@ def main() -> None:
         app(prog_name="losskit")
     except (InputError, MissingExtraError) as error:
         fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)  # as a shell has it; a command that has more to say has said it
     except BrokenPipeError:  # the reader of a pipe has gone: losskit list | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

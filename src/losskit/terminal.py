@@ -19,8 +19,8 @@ with needs("cli"):
     from rich.text import Text
 
 if TYPE_CHECKING:
+    from losskit.advisor.comparison.campaign import Progress as Callback
     from losskit.advisor.comparison.result import Comparison
-    from losskit.advisor.comparison.trial import Progress as Callback
 
 
 def console(stderr: bool = False) -> Console:
@@ -53,28 +53,37 @@ def wrote(path: Path) -> None:
 
 
 def comparison(result: "Comparison") -> None:
-    """Print a comparison: heading, table, verdict, notes."""
-    from losskit.advisor.comparison.result import LEGEND, METRICS
+    """Print a comparison: heading, table with as many metrics as fit, verdicts, notes."""
+    from losskit.advisor.comparison.forms import LEGEND, cell
+    from losskit.advisor.comparison.metrics import metric_named
 
     out = console()
     out.print(Text(result.heading(), style="bold"))
+    several = len(result.models) > 1
+    names = result.metric_names[: max(1, (out.width - 40 - 10 * several) // 22)]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("loss", overflow="fold")
-    for metric in result.metric_names:
-        table.add_column(METRICS[metric].title, justify="right", no_wrap=True)
+    if several:
+        table.add_column("model")
+    for metric in names:
+        table.add_column(metric_named(metric).title, justify="right", no_wrap=True)
     table.add_column("s/fit", justify="right", style="dim")
     for score in result.scores:
         name = Text(score.label)
-        if score.label == result.baseline:
+        if result.is_base(score):
             name.append("  baseline", style="dim")
-        cells = [_cell(result.cell(score, metric)) for metric in result.metric_names]
-        table.add_row(name, *cells, f"{score.seconds:.3f}")
+        cells = [_cell(cell(result, score, metric)) for metric in names]
+        table.add_row(name, *([score.model] if several else []), *cells, f"{score.seconds:.3f}")
     out.print()
     out.print(table)
     out.print()
     out.print(Text(LEGEND, style="dim"))
+    if len(names) < len(result.metric_names):
+        left = ", ".join(metric_named(metric).title for metric in result.metric_names[len(names) :])
+        out.print(Text(f"in --json and --report as well: {left}", style="dim"))
     out.print()
-    out.print(Text(result.verdict.text, style="bold"))
+    for verdict in result.verdicts:
+        out.print(Text(verdict.text, style="bold"))
     for note in result.notes:
         out.print(Text(f"Note: {note}.", style="dim"))
 

@@ -11,12 +11,15 @@ from scipy import stats
 
 import losskit as lk
 from losskit.advisor import Comparison, compare
+from losskit.advisor.comparison.bench import Bench
 from losskit.advisor.comparison.evidence import corrected_t_test
+from losskit.advisor.comparison.metrics import METRICS, calibration_error, metric_named
 from losskit.advisor.comparison.picture import draw
-from losskit.advisor.comparison.result import METRICS
 from losskit.errors import InputError
 
 REGRESSION = {"median_absolute_error", "mean_absolute_error", "rmse"}
+CLASSES = {"accuracy", "log_loss", "balanced_accuracy", "calibration_error"}
+BINARY = CLASSES | {"average_precision", "roc_auc"}
 
 
 def noisy(noise: str, n: int = 400, seed: int = 0) -> dict[str, Any]:
@@ -48,7 +51,7 @@ def test_heavy_tails_want_a_robust_loss(heavy: Comparison) -> None:
     assert "more than noise" in heavy.verdict.text
     best, worst = heavy.scores[0], heavy.scores[-1]
     assert best.metrics["median_absolute_error"].mean() < 0.8 * worst.metrics["median_absolute_error"].mean()
-    assert heavy.mark(best.label, "median_absolute_error") == "+"
+    assert heavy.mark(best, "median_absolute_error") == "+"
 
 
 def test_gaussian_noise_leaves_the_baseline_alone() -> None:
@@ -69,17 +72,15 @@ def test_parameters_follow_the_data(heavy: Comparison) -> None:
 
 def test_parameters_come_from_training_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test row that changes must not change what is learnt from the training rows."""
-    from losskit.advisor.comparison import trial
-
     seen: list[list[float]] = []
-    original = trial._Trial._facts
+    original = Bench._facts
 
     def spy(self: Any, X: Any, y: Any) -> Any:
         facts = original(self, X, y)
         seen[-1].append(facts.scale)
         return facts
 
-    monkeypatch.setattr(trial._Trial, "_facts", spy)
+    monkeypatch.setattr(Bench, "_facts", spy)
     data = noisy("gaussian", n=100)
     for change in (0.0, 1e3):
         seen.append([])
@@ -128,7 +129,7 @@ def check_schema(answer: dict[str, Any], metrics: set[str]) -> None:
 
 def test_json_form(heavy: Comparison, cancer: Comparison) -> None:
     check_schema(heavy.to_dict(), REGRESSION)
-    check_schema(cancer.to_dict(), {"accuracy", "log_loss", "average_precision"})
+    check_schema(cancer.to_dict(), BINARY)
     medians = [loss["metrics"]["median_absolute_error"] for loss in heavy.to_dict()["losses"]]
     assert medians == sorted(medians)
 
@@ -159,6 +160,15 @@ def test_losses_asked_for() -> None:
     result = compare(data, "y", losses, folds=2, repeats=1)
     assert len(result.scores) == 4
     assert result.baseline == "mean_squared_error"
+
+
+def test_a_robust_loss_that_is_only_named_gets_its_scale_from_the_data() -> None:
+    data = noisy("gaussian", n=100)
+    data["y"] = 1000 * data["y"]
+    result = compare(data, "y", ["huber", "huber(delta=1.345)"], folds=2, repeats=1)
+    deltas = sorted(s.loss.parameters()["delta"] for s in result.scores if s.loss.name == "huber")
+    assert deltas[0] == 1.345
+    assert deltas[1] == pytest.approx(1345, rel=0.3)
 
 
 @pytest.mark.parametrize("metric", ["rmse", "mean_absolute_error"])
@@ -218,6 +228,9 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "example": ({"example": "diabetis"}, ('Did you mean "diabetes"?', "breast-cancer")),
     "task": ({"example": "wine", "task": "regresion"}, ('Did you mean "regression"?',)),
     "model": ({"example": "wine", "model": "forest"}, ("linear, network",)),
+    "one of several models": ({"example": "wine", "model": ["linear", "nettwork"]}, ('Did you mean "network"?',)),
+    "seeds": ({"example": "wine", "seeds": 0}, ("seeds must be a whole number of at least 1, got 0",)),
+    "quantile": ({"example": "diabetes", "metric": "pinball_1.5"}, ('"pinball_1.5"', "rmse")),
     "metric": ({"example": "wine", "metric": "rmse"}, ('"rmse"', "accuracy, log_loss")),
     "folds": ({"example": "wine", "folds": 1}, ("folds must be a whole number of at least 2, got 1",)),
     "seed": ({"example": "wine", "seed": -1}, ("seed must be",)),
@@ -298,12 +311,102 @@ def test_progress_is_told() -> None:
     assert seen[-1] == (10, 10, "")
 
 
+@pytest.fixture(scope="module")
+def two_models() -> Comparison:
+    data = noisy("cauchy", n=80)
+    return compare(data, "y", ["log_cosh"], model=["linear", "network"], seeds=2, folds=2, repeats=1)
+
+
+def test_several_models(two_models: Comparison) -> None:
+    """Each loss is compared with the baseline under its own model."""
+    assert set(two_models.models) == {"linear", "network"}
+    assert len(two_models.scores) == 6
+    assert [v.model for v in two_models.verdicts] == list(two_models.models)
+    for verdict in two_models.verdicts:
+        assert verdict.text.startswith(f"With the {verdict.model} model: ")
+        winner = two_models.score(verdict.winner, verdict.model)
+        against = two_models.score(verdict.against, verdict.model)
+        d = winner.metrics[verdict.metric] - against.metrics[verdict.metric]
+        assert verdict.difference.mean == pytest.approx(d.mean())
+    answer = two_models.to_dict()
+    check_schema(answer, REGRESSION)
+    assert answer["models"] == ["linear", "network"]
+    assert {loss["model"] for loss in answer["losses"]} == {"linear", "network"}
+    assert answer["verdict"] == answer["verdicts"][0]
+    assert "network" in str(two_models)
+
+
+def test_seeds_are_averaged_and_their_spread_is_told(two_models: Comparison) -> None:
+    assert {bool(score.seed_spreads) for score in two_models.of_model("linear")} == {False}
+    network = two_models.of_model("network")[0]
+    assert network.seed_spreads["rmse"] > 0
+    assert "2 seeds" in two_models.heading()
+
+
+def test_boosted_models() -> None:
+    pytest.importorskip("lightgbm")
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-2, 2, 200)
+    data = {"x": x, "y": x**2 + 0.1 * rng.normal(size=200)}
+    result = compare(data, "y", ["huber(delta=1)", "log_cosh"], model="linear,lightgbm", folds=2, repeats=1)
+    assert result.models == ("lightgbm", "linear")
+    assert result.base("lightgbm").mean("rmse") < 0.5 * result.base("linear").mean("rmse")
+
+
+def test_tuned_parameters() -> None:
+    """A delta that is far too large for heavy tails is found out, from training rows alone."""
+    data = noisy("cauchy", n=200)
+    losses = ["huber(delta=10000)", "log_cosh"]
+    result = compare(data, "y", losses, folds=2, repeats=1, tune=True)
+    huber = next(score for score in result.scores if score.loss.name == "huber")
+    assert len(huber.tuned) == 2
+    assert max(huber.tuned) < 100
+    assert huber.loss.parameters()["delta"] < 100
+    assert any("tuned by 3 inner folds" in reason for reason in huber.reasons)
+    loss = next(loss for loss in result.to_dict()["losses"] if loss["loss"] == "huber")
+    assert loss["tuned"] == list(huber.tuned)
+    assert all(score.tuned == () for score in result.scores if score.loss.name != "huber")
+
+
+def test_tuning_of_classes() -> None:
+    result = compare(example="wine", losses=["categorical_focal(gamma=2)"], tune=True, folds=2, repeats=1)
+    focal = next(score for score in result.scores if score.loss.name == "categorical_focal")
+    assert set(focal.tuned) <= {0.5, 1.0, 2.0, 3.0, 5.0}
+
+
+def test_a_quantile_is_judged_by_its_pinball_loss() -> None:
+    data = noisy("gaussian", n=200)
+    result = compare(data, "y", "quantile(quantile=0.9)", folds=2, repeats=1)
+    assert result.metric == "pinball_0.9"
+    assert result.verdict.winner == "quantile(quantile=0.9)"
+    both = compare(data, "y", ["quantile(quantile=0.9)", "mae"], folds=2, repeats=1)
+    assert both.metric_names == ("median_absolute_error", "mean_absolute_error", "rmse", "pinball_0.9")
+    asked = compare(data, "y", ["mae"], folds=2, repeats=1, metric="pinball_0.25")
+    assert asked.metric == "pinball_0.25"
+
+
+def test_the_calibration_error() -> None:
+    """The definition, bin by bin; 0 where the probabilities are the frequencies."""
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([1, 1, 1], size=500)
+    y = rng.integers(0, 3, 500)
+    expected = 0.0
+    for low in np.arange(15) / 15:
+        inside = (p.max(axis=1) >= low) & (p.max(axis=1) < low + 1 / 15)
+        if inside.any():
+            gap = p.max(axis=1)[inside].mean() - (p.argmax(axis=1) == y)[inside].mean()
+            expected += inside.mean() * abs(gap)
+    assert calibration_error(y, p) == pytest.approx(expected)
+    assert calibration_error(np.array([0, 0, 0, 1]), np.tile([0.75, 0.25], (4, 1))) == 0.0
+    assert calibration_error(np.array([0, 1]), np.eye(2)) == 0.0
+
+
 def test_the_picture(heavy: Comparison, tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     figure = draw(heavy, path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
-        METRICS[m].title for m in heavy.metric_names
+        metric_named(m).title for m in heavy.metric_names
     ]
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(InputError, match="no folder"):

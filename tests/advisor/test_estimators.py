@@ -13,6 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import losskit as lk
 from losskit.advisor import LossClassifier, LossRegressor
+from losskit.advisor.models.boosted import BoostedClassifier, BoostedRegressor
 from losskit.catalogue import find
 from losskit.loss import LossFunction
 from losskit.structures import ArrayLoss
@@ -207,3 +208,39 @@ def test_what_is_wrong_is_said(diabetes: tuple[Any, Any]) -> None:
         LossClassifier().fit(X, np.ones(len(y), dtype=int))
     with pytest.warns(ConvergenceWarning, match="scale the features"):
         LossRegressor("mae", max_iter=2).fit(X, y)
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+@pytest.mark.parametrize(
+    "text", ["mse", "mae", "log_cosh", "tukey_biweight(scale=2)", "poisson", "mean_absolute_percentage_error"]
+)
+def test_boosted_trees_learn_numbers(library: str, text: str) -> None:
+    """Also in other units, of which a loss without a scale knows nothing."""
+    pytest.importorskip(library)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    y = 30 + X @ [3.0, -2.0, 0.0] + 0.1 * rng.normal(size=200)
+    model = BoostedRegressor(text, library).fit(X, y)
+    assert np.abs(y - model.predict(X)).mean() < 0.4 * np.abs(y - y.mean()).mean()
+    if text in ("mse", "mae", "poisson"):  # without a scale of their own
+        again = BoostedRegressor(text, library).fit(X, 1e-4 * y).predict(X)
+        np.testing.assert_allclose(again, 1e-4 * model.predict(X), rtol=0.05)
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+@pytest.mark.parametrize(
+    "text", ["auto", "hinge", "focal", "mse", "sparse_categorical_cross_entropy", "categorical_cross_entropy"]
+)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_boosted_trees_learn_classes(library: str, text: str, classes: int) -> None:
+    pytest.importorskip(library)
+    X, y = load_wine(return_X_y=True)
+    X, y = X[y < classes], y[y < classes]
+    model = BoostedClassifier(text, library).fit(X, y)
+    assert (model.predict(X) == y).mean() > 0.95
+    p = model.predict_proba(X)
+    assert p.shape == (len(y), classes)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    assert (p.argmax(axis=1) == y).mean() > 0.95
+    scores = model.decision_function(X)
+    assert scores.shape == ((len(y),) if classes == 2 else (len(y), classes))

@@ -9,8 +9,11 @@ with needs("cli"):
 
 from losskit.commands.check import check
 from losskit.commands.compare import compare
+from losskit.commands.explain import explain
 from losskit.commands.list_losses import list_losses
 from losskit.commands.plot import plot
+from losskit.commands.recommend import recommend
+from losskit.commands.score import score
 from losskit.commands.show import show
 
 app = typer.Typer(
@@ -40,5 +43,5 @@ def _common(
 
 
 app.command("list")(list_losses)
-for command in (show, plot, compare, check):
+for command in (show, explain, plot, recommend, compare, score, check):
     app.command()(command)

@@ -5,14 +5,12 @@ classes) is measured on the training rows of each fold, so the test rows stay un
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, replace
 
 from losskit import catalogue
-from losskit.advisor.models.adapters import on_logits, resolve
+from losskit.advisor.models.adapters import resolve
 from losskit.labels import label_of
+from losskit.links import on_logits
 from losskit.loss import LossFunction
 
 TASKS = ("regression", "binary", "multiclass")
@@ -34,56 +32,46 @@ class Candidate:
 
     name: str
     make: Callable[[Facts], LossFunction]
-    why: Callable[[Facts], list[str]]
+    why: tuple[str, ...]
+    how: Callable[[Facts], list[str]] = lambda _: []
+    """How its parameters follow from the data."""
     asked: bool = False
     """Whether the user named it: then a failure is an error, else the candidate is left out."""
 
 
-def residual_scale(residuals: NDArray[np.float64]) -> float:
-    """Robust standard deviation: 1.4826 times the median distance from the median; 1 where there is none.
-
-    >>> round(residual_scale(np.array([-1.0, 0.0, 1.0, 1e9])), 4)
-    1.4826
-    """
-    spread = 1.4826 * float(np.median(np.abs(residuals - np.median(residuals))))
-    return spread or float(np.std(residuals)) or 1.0
-
-
 def _fixed(text: str, *why: str) -> Candidate:
     loss = resolve(text)
-    return Candidate(text, lambda _: loss, lambda _: list(why))
+    return Candidate(text, lambda _: loss, why)
 
 
 def _scaled(name: str, parameter: str, factor: float, why: str) -> Candidate:
-    """A robust loss whose scale is ``factor`` times that of the residuals."""
+    """A robust loss whose scale is ``factor`` times that of the residuals: 95 % of the efficiency of mse."""
 
     def make(facts: Facts) -> LossFunction:
-        return catalogue.get(name, **{parameter: _rounded(factor * facts.scale)})
+        return catalogue.get(name, **{parameter: rounded(factor * facts.scale)})
 
-    def reasons(facts: Facts) -> list[str]:
-        return [why, f"{parameter} = {factor:g} times the residuals' robust scale {facts.scale:.4g}"]
+    def how(facts: Facts) -> list[str]:
+        times = f"{factor:g} times the residuals' robust scale {facts.scale:.4g}"
+        return [f"{parameter} = {times}: 95 % as efficient as mse under Gaussian noise"]
 
-    return Candidate(name, make, reasons)
+    return Candidate(name, make, (why,), how)
 
 
 def _weighted() -> Candidate:
     def make(facts: Facts) -> LossFunction:
         return catalogue.get("weighted_cross_entropy", class_weights=_class_weights(facts), from_logits=True)
 
-    def reasons(facts: Facts) -> list[str]:
-        return [
-            "each class weighs the same as a whole",
-            f"the smaller class has {min(facts.balance):.1%} of the rows",
-        ]
+    def how(facts: Facts) -> list[str]:
+        return [f"the smaller class has {min(facts.balance):.1%} of the rows"]
 
-    return Candidate("weighted_cross_entropy", make, reasons)
+    return Candidate("weighted_cross_entropy", make, ("each class weighs the same as a whole",), how)
 
 
 def _class_weights(facts: Facts) -> tuple[float, ...]:
-    return tuple(_rounded(1.0 / (len(facts.balance) * max(share, 1e-9))) for share in facts.balance)
+    return tuple(rounded(1.0 / (len(facts.balance) * max(share, 1e-9))) for share in facts.balance)
 
 
-def _rounded(x: float) -> float:
+def rounded(x: float) -> float:
     """Four significant digits: what a person would write down."""
     return float(f"{x:.4g}")
 
@@ -102,17 +90,8 @@ def baseline(task: str) -> Candidate:
 def candidates(task: str) -> list[Candidate]:
     """The losses worth trying on a task, the baseline first."""
     if task == "regression":
-        others = [
-            _fixed("mae", "estimates the median; an outlier pulls no harder than any other row"),
-            _scaled("huber", "delta", 1.345, "95 % as efficient as mse under Gaussian noise, bounded slope"),
-            _scaled("cauchy", "scale", 2.385, "95 % as efficient under Gaussian noise, far outliers fade"),
-            _scaled(
-                "tukey_biweight",
-                "scale",
-                4.685,
-                "95 % as efficient under Gaussian noise, far outliers count nothing",
-            ),
-        ]
+        mae = _fixed("mae", "estimates the median; an outlier pulls no harder than any other row")
+        others = [mae, *scaled()[:3]]  # of the two that forget far outliers one is enough
     elif task == "binary":
         others = [
             _weighted(),
@@ -131,24 +110,47 @@ def candidates(task: str) -> list[Candidate]:
     return [baseline(task), *others]
 
 
+def scaled() -> list[Candidate]:
+    """Robust losses whose scale follows from the residuals."""
+    return [
+        _scaled("huber", "delta", 1.345, "an outlier pulls no harder than a row at delta"),
+        _scaled("cauchy", "scale", 2.385, "far outliers fade"),
+        _scaled("tukey_biweight", "scale", 4.685, "far outliers count nothing"),
+        _scaled("welsch", "scale", 2.985, "far outliers count nothing, and it is smooth"),
+    ]
+
+
 def chosen(losses: Sequence[str | LossFunction], task: str) -> list[Candidate]:
     """The losses the user asked for, with the baseline and as many more as make three; each once."""
     found: dict[str, Candidate] = {}
     for loss in losses:
         candidate = _asked(loss, task)
-        found.setdefault(_label(candidate, task), candidate)
+        found.setdefault(_key(candidate, task), candidate)
     first, *others = candidates(task)
-    found.setdefault(_label(first, task), first)
+    found.setdefault(_key(first, task), first)
     for extra in others:
         if len(found) < 3:
-            found.setdefault(_label(extra, task), extra)
+            found.setdefault(_key(extra, task), extra)
     return list(found.values())
 
 
-def _label(candidate: Candidate, task: str) -> str:
-    return label_of(candidate.make(Facts(balance=(0.5, 0.5) if task == "binary" else ())))
+def probe(task: str) -> Facts:
+    """Facts of no data, to see what a recipe makes."""
+    return Facts(balance=(0.5, 0.5) if task == "binary" else ())
+
+
+def _key(candidate: Candidate, task: str) -> str:
+    """What tells candidates apart: the name where parameters follow from the data, else the loss."""
+    facts = probe(task)
+    return candidate.name if candidate.how(facts) else label_of(candidate.make(facts))
 
 
 def _asked(loss: str | LossFunction, task: str) -> Candidate:
+    """A loss of the user's; a robust one that is only named gets its scale from the data."""
     made = resolve(loss) if task == "regression" else on_logits(resolve(loss))
-    return Candidate(label_of(made), lambda _: made, lambda _: ["asked for"], asked=True)
+    named = isinstance(loss, str) and "(" not in loss and task == "regression"
+    recipes = [recipe for recipe in scaled() if named and recipe.name == made.name]
+    known = [*recipes, *(known for known in candidates(task) if _key(known, task) == label_of(made))]
+    if known:
+        return replace(known[0], why=("asked for", *known[0].why), asked=True)
+    return Candidate(label_of(made), lambda _: made, ("asked for",), asked=True)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from losskit.advisor.comparison.result import METRICS, Comparison, Score
-from losskit.drawing import FAINT, INK, PALETTE, check_output, new_figure, quiet, save
+from losskit.advisor.comparison.metrics import metric_named
+from losskit.advisor.comparison.result import Comparison, Score
 from losskit.errors import needs
 from losskit.labels import number
+from losskit.pictures.drawing import FAINT, INK, PALETTE, check_output, new_figure, quiet, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,25 +19,33 @@ if TYPE_CHECKING:
 BETTER, WORSE, SAME, BASE = PALETTE[2], PALETTE[1], PALETTE[0], "#4a5561"
 """Colours for better and worse than the baseline by more than noise, for neither, and for the baseline."""
 
+WIDE = 3
+"""Panels beside each other."""
+
 
 def draw(comparison: Comparison, output: str | os.PathLike[str] | None = None) -> "Figure":
     """Draw a comparison, one panel a metric, the losses best first; write it to ``output`` if given.
 
     A dot is the mean over the folds, the small dots are the folds. The bar through a dot is the 95 % interval
-    of the loss's difference from the baseline: where it crosses the baseline's line, the difference is noise.
+    of the loss's difference from the model's baseline: where it crosses the baseline's line, the difference is noise.
     """
     if output is not None:
         check_output(output)
     names = comparison.metric_names
-    count = len(comparison.scores)
-    longest = max(len(_tick(comparison, score)) for score in comparison.scores)
-    figure = new_figure(3.5 * len(names) + 0.085 * longest + 0.4, 0.52 * count + 2.5)
-    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
-    for axes, metric in zip(panels, names, strict=True):
-        _panel(axes, comparison, metric)
-    panels[0].set_yticks(range(count), [_tick(comparison, score) for score in comparison.scores])
-    panels[0].set_ylim(count - 0.45, -0.55)
-    panels[0].tick_params(axis="y", labelsize=10, labelcolor=INK)
+    scores = [score for model in comparison.models for score in comparison.of_model(model)]
+    longest = max(len(_tick(comparison, score)) for score in scores)
+    across = 2 if len(names) == 4 else min(WIDE, len(names))
+    down = -(-len(names) // across)
+    figure = new_figure(3.5 * across + 0.085 * longest + 0.4, down * (0.52 * len(scores) + 1.1) + 1.4)
+    panels = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
+    for axes, metric in zip(panels, names, strict=False):
+        _panel(axes, comparison, scores, metric)
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    panels[0].set_yticks(range(len(scores)), [_tick(comparison, score) for score in scores])
+    panels[0].set_ylim(len(scores) - 0.45, -0.55)
+    for axes in panels[::across]:
+        axes.tick_params(axis="y", labelsize=10, labelcolor=INK)
     _titles(figure, comparison)
     if output is not None:
         save(figure, output)
@@ -44,73 +53,70 @@ def draw(comparison: Comparison, output: str | os.PathLike[str] | None = None) -
 
 
 def _tick(comparison: Comparison, score: Score) -> str:
-    return score.label + ("\nbaseline" if score.label == comparison.baseline else "")
+    below = [score.model] if len(comparison.models) > 1 else []
+    below += ["baseline"] if comparison.is_base(score) else []
+    return score.label + ("\n" + ", ".join(below) if below else "")
 
 
-def _panel(axes: "Axes", comparison: Comparison, metric: str) -> None:
-    with needs("plot"):
-        from matplotlib.patheffects import withStroke
-    base = float(comparison.score(comparison.baseline).metrics[metric].mean())
+def _panel(axes: "Axes", comparison: Comparison, scores: list[Score], metric: str) -> None:
     quiet(axes)
     axes.grid(visible=False, axis="y")
-    axes.axvline(base, color=BASE, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
-    for row, score in enumerate(comparison.scores):
-        values = score.metrics[metric]
-        mean = float(values.mean())
-        colour = _colour(comparison, score, metric)
-        jitter = 0.16 * np.sin(np.arange(len(values)) * 2.4)
-        axes.scatter(values, row + jitter, s=13, color=colour, alpha=0.28, linewidths=0, zorder=3)
-        if score.label != comparison.baseline:
-            d = comparison.difference(score.label, comparison.baseline, metric)
-            axes.plot(
-                [base + d.low, base + d.high],
-                [row, row],
-                color=colour,
-                linewidth=2.6,
-                zorder=4,
-                solid_capstyle="round",
-            )
-        axes.scatter([mean], [row], s=80, color=colour, edgecolors="white", linewidths=1.4, zorder=5)
-        axes.annotate(
-            number(mean),
-            (mean, row),
-            xytext=(0, 9),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8.5,
-            color=INK,
-            zorder=6,
-            path_effects=[withStroke(linewidth=3.2, foreground="white")],
-        )
-    about = METRICS[metric]
+    for model in comparison.models:
+        rows = [row for row, score in enumerate(scores) if score.model == model]
+        base = comparison.base(model).mean(metric)
+        line = [rows[0] - 0.45, rows[-1] + 0.45]
+        axes.plot([base, base], line, color=BASE, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
+        for row in rows:
+            _mark(axes, comparison, scores[row], row, metric, base)
+    about = metric_named(metric)
     decides = metric == comparison.metric
-    axes.set_title(
-        about.title, loc="left", fontsize=11, color=INK, fontweight="bold" if decides else "normal"
-    )
-    axes.set_xlabel(
-        ("less is better" if about.sign > 0 else "more is better") + (", decides" if decides else ""),
-        fontsize=9,
-        color=FAINT,
-    )
+    weight = "bold" if decides else "normal"
+    axes.set_title(about.title, loc="left", fontsize=11, color=INK, fontweight=weight)
+    better = "less is better" if about.sign > 0 else "more is better"
+    axes.set_xlabel(better + (", decides" if decides else ""), fontsize=9, color=FAINT)
     axes.margins(x=0.08)
 
 
+def _mark(axes: "Axes", comparison: Comparison, score: Score, row: int, metric: str, base: float) -> None:
+    """A row of a panel: the folds, the interval of the difference, the mean with its number."""
+    with needs("plot"):
+        from matplotlib.patheffects import withStroke
+    values, mean, colour = score.metrics[metric], score.mean(metric), _colour(comparison, score, metric)
+    jitter = 0.16 * np.sin(np.arange(len(values)) * 2.4)
+    axes.scatter(values, row + jitter, s=13, color=colour, alpha=0.28, linewidths=0, zorder=3)
+    if not comparison.is_base(score):
+        d = comparison.difference(score, comparison.base(score.model), metric)
+        ends = [base + d.low, base + d.high]
+        axes.plot(ends, [row, row], color=colour, linewidth=2.6, zorder=4, solid_capstyle="round")
+    axes.scatter([mean], [row], s=80, color=colour, edgecolors="white", linewidths=1.4, zorder=5)
+    axes.annotate(
+        number(mean),
+        (mean, row),
+        xytext=(0, 9),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8.5,
+        color=INK,
+        zorder=6,
+        path_effects=[withStroke(linewidth=3.2, foreground="white")],
+    )
+
+
 def _colour(comparison: Comparison, score: Score, metric: str) -> str:
-    if score.label == comparison.baseline:
+    if comparison.is_base(score):
         return BASE
-    return {"+": BETTER, "-": WORSE}.get(comparison.mark(score.label, metric), SAME)
+    return {"+": BETTER, "-": WORSE}.get(comparison.mark(score, metric), SAME)
 
 
 def _titles(figure: "Figure", comparison: Comparison) -> None:
-    """What was compared and the verdict above; how to read it below."""
+    """What was compared and the verdicts above; how to read it below."""
     wide = int(figure.get_figwidth() * 11.5)
-    verdict = textwrap.fill(comparison.verdict.text, wide)
-    heading = textwrap.fill(comparison.heading(), wide)
-    figure.suptitle(f"{heading}\n{verdict}", x=0.012, ha="left", fontsize=10.5, color=INK, linespacing=1.45)
+    texts = [comparison.heading(), *(verdict.text for verdict in comparison.verdicts)]
+    above = "\n".join(textwrap.fill(text, wide) for text in texts)
+    figure.suptitle(above, x=0.012, ha="left", fontsize=10.5, color=INK, linespacing=1.45)
     key = (
         "dot: mean; small dots: folds; bar: 95 % interval of the difference from the baseline (dashed)."
         "  Green: better, red: worse than it by more than noise; blue: neither."
     )
-    figure.supxlabel(
-        textwrap.fill(key, int(figure.get_figwidth() * 14)), x=0.012, ha="left", fontsize=8.5, color=FAINT
-    )
+    below = textwrap.fill(key, int(figure.get_figwidth() * 14))
+    figure.supxlabel(below, x=0.012, ha="left", fontsize=8.5, color=FAINT)

@@ -1,44 +1,27 @@
 """Train a model with each loss on the same folds; say which is best, and whether by more than noise."""
 
 import os
-import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from losskit.advisor.comparison.candidates import (
-    Candidate,
-    Facts,
-    baseline,
-    candidates,
-    chosen,
-    residual_scale,
-)
-from losskit.advisor.comparison.result import METRICS, Comparison, Score
-from losskit.advisor.data.preparation import preparation
-from losskit.advisor.data.problem import Problem, pose
+from losskit.advisor.comparison.bench import Bench
+from losskit.advisor.comparison.campaign import Campaign, Progress
+from losskit.advisor.comparison.candidates import candidates, chosen
+from losskit.advisor.comparison.journal import Journal
+from losskit.advisor.comparison.metrics import metric_named, metrics_for
+from losskit.advisor.comparison.plan import Plan, check_numbers
+from losskit.advisor.comparison.result import Comparison
+from losskit.advisor.data.problem import pose
 from losskit.advisor.data.table import Table, from_columns, load_example, read_file
-from losskit.advisor.models.estimators import LossClassifier, LossRegressor
-from losskit.errors import InputError, needs, unknown
-from losskit.labels import label_of
+from losskit.advisor.models.adapters import resolve
+from losskit.advisor.models.choices import chosen_models
+from losskit.errors import InputError
 from losskit.loss import LossFunction
 
-with needs("compare"):
-    from sklearn import metrics as measures
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
-
-MODELS: Mapping[str, Mapping[str, Any]] = {
-    "linear": {"hidden": 0, "l2": 1e-3},
-    "network": {"hidden": 16, "l2": 3e-2},
-}
-"""The models to train: hidden units, and a penalty that keeps them from learning the rows by heart."""
-
-Progress = Callable[[int, int, str], None]
-"""Called with fits done, fits in all, and the loss that comes next."""
+MANY = 10_000
+"""Rows from which on the folds are not repeated: they tell enough."""
 
 
 def compare(
@@ -48,11 +31,15 @@ def compare(
     *,
     example: str | None = None,
     task: str | None = None,
-    model: str = "linear",
+    model: str | Sequence[str] = "linear",
     folds: int = 5,
     repeats: int | None = None,
     seed: int = 0,
+    seeds: int = 1,
+    tune: bool = False,
     metric: str | None = None,
+    keep: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> Comparison:
     """Answer "which loss should I train with on this data?" by measuring.
@@ -68,17 +55,26 @@ def compare(
     target
         name of the column to predict; with a matrix, the values to predict
     losses
-        losses or their text; the task's baseline joins them, and others until there are three
+        losses or their text; the task's baseline joins them, and others until there are three; a robust loss that
+        is only named, such as "huber", gets its scale from the data
     example
         instead of data, one of "diabetes", "breast-cancer", "digits", "wine"
     task
         "regression", "binary" or "multiclass"; found from the target when left out
     model
-        "linear", or "network" with one hidden layer of 16 units
+        "linear", "network" (one hidden layer of 16 units), "lightgbm" or "xgboost"; or several of them
     folds, repeats, seed
         the cross-validation; the same seed gives the same answer; two repeats up to 10 000 rows, else one
+    seeds
+        starts of a network on each fold; its metrics are their means
+    tune
+        choose Huber's delta, focal's gamma and their like by three inner folds of each fold's training rows
     metric
-        what decides, one of the task's metrics; the first of them when left out
+        what decides, one of the task's metrics, or "pinball_0.9" for a quantile; the first when left out
+    keep
+        write each finished fit to the user's cache until all are done
+    resume
+        go on from the fits that an interrupted run with the same options has kept
     progress
         called before each fit with fits done, fits in all, and the loss that comes next
 
@@ -88,17 +84,19 @@ def compare(
     >>> result.task, result.rows, len(result.scores) >= 3
     ('regression', 442, True)
     """
-    _check_options(model, folds, 1 if repeats is None else repeats, seed)
+    check_numbers(folds=(folds, 2), repeats=(repeats or 1, 1), seed=(seed, 0), seeds=(seeds, 1))
+    models = chosen_models(model if isinstance(model, str) else tuple(model))
     asked = [losses] if isinstance(losses, str | LossFunction) else list(losses or ())
     table = _table(data, target, example)
     problem = pose(table, task, asked, folds)
-    repeats = repeats or (2 if table.rows <= 10_000 else 1)
     tried = chosen(asked, problem.task) if asked else candidates(problem.task)
-    metric = _metric(metric, problem.task)
-    trial = _Trial(table, problem, tried, MODELS[model], folds, repeats, seed)
-    scores, notes = trial.run(progress)
-    sign = METRICS[metric].sign
-    scores.sort(key=lambda score: sign * float(score.metrics[metric].mean()))
+    metrics = metrics_for(problem.task, [resolve(loss) for loss in asked], metric)
+    plan = Plan(models, folds, repeats or (2 if table.rows <= MANY else 1), seed, seeds, tune, metrics)
+    campaign = Campaign(Bench(table, problem, plan), tried)
+    journal = Journal.on_disk(campaign.identity(), table, resume) if keep or resume else Journal()
+    scores, notes = campaign.run(journal, progress)
+    sign = metric_named(metrics[0]).sign
+    scores.sort(key=lambda score: sign * float(score.metrics[metrics[0]].mean()))
     return Comparison(
         source=table.source,
         target=table.target,
@@ -106,136 +104,11 @@ def compare(
         rows=table.rows,
         features=len(table.names),
         positive=problem.positive,
-        model=model,
-        folds=folds,
-        repeats=repeats,
-        seed=seed,
-        metric=metric,
-        baseline=label_of(baseline(problem.task).make(Facts())),
+        plan=plan,
+        baseline=campaign.baseline,
         scores=tuple(scores),
         notes=(*table.notes, *problem.notes, *notes),
     )
-
-
-class _Trial:
-    """One comparison under way: every candidate on every fold."""
-
-    def __init__(
-        self,
-        table: Table,
-        problem: Problem,
-        tried: list[Candidate],
-        options: Mapping[str, Any],
-        folds: int,
-        repeats: int,
-        seed: int,
-    ) -> None:
-        self.table, self.problem, self.tried = table, problem, tried
-        self.options = {**options, "random_state": seed}
-        kind = RepeatedKFold if problem.task == "regression" else RepeatedStratifiedKFold
-        self.splits = list(
-            kind(n_splits=folds, n_repeats=repeats, random_state=seed).split(table.features, problem.y)
-        )
-
-    def run(self, progress: Progress | None) -> tuple[list[Score], list[str]]:
-        """Fit and score every candidate on every fold; one that cannot be fitted is left out with a note."""
-        total = len(self.splits) * len(self.tried)
-        found: dict[int, list[dict[str, float]]] = {i: [] for i in range(len(self.tried))}
-        failed: dict[int, str] = {}
-        slow = dict.fromkeys(found, 0)
-        for fold, (X, y, X_test, y_test, facts) in enumerate(self._folds()):
-            for i, candidate in enumerate(self.tried):
-                if progress:
-                    progress(fold * len(self.tried) + i, total, candidate.name)
-                if i in failed:
-                    continue
-                try:
-                    row, converged = self._fit(candidate, facts, X, y, X_test, y_test)
-                except (ValueError, IndexError, ArithmeticError) as error:
-                    failed[i] = self._reason(candidate, error)
-                    continue
-                found[i].append(row)
-                slow[i] += not converged
-        if progress:
-            progress(total, total, "")
-        whole = self._facts(preparation(self.table).fit_transform(self.table.features), self.problem.y)
-        scores = [self._score(c, found[i], whole) for i, c in enumerate(self.tried) if i not in failed]
-        notes = [f"{self.tried[i].name} left out: {why}" for i, why in failed.items()]
-        notes += [
-            f"{self.tried[i].name}: {n} of {len(self.splits)} fits stopped before they converged"
-            for i, n in slow.items()
-            if n and i not in failed
-        ]
-        return scores, notes
-
-    def _folds(self) -> Iterator[tuple[Any, Any, Any, Any, Facts]]:
-        for train, test in self.splits:
-            prepared = preparation(self.table)
-            X = prepared.fit_transform(self.table.features[train])
-            X_test = prepared.transform(self.table.features[test])
-            y = self.problem.y
-            yield X, y[train], X_test, y[test], self._facts(X, y[train])
-
-    def _facts(self, X: NDArray[np.float64], y: NDArray[Any]) -> Facts:
-        if self.problem.task != "regression":
-            return Facts(balance=tuple((np.bincount(y, minlength=self.problem.classes) / len(y)).tolist()))
-        delta = 1.345 * residual_scale(y)
-        fit = _quietly(LossRegressor(f"huber(delta={delta!r})"), X, y)
-        return Facts(scale=residual_scale(y - fit.predict(X)))
-
-    def _fit(
-        self, candidate: Candidate, facts: Facts, X: Any, y: Any, X_test: Any, y_test: Any
-    ) -> tuple[dict[str, float], bool]:
-        kind = LossRegressor if self.problem.task == "regression" else LossClassifier
-        model = kind(candidate.make(facts), **self.options)
-        start = time.perf_counter()
-        _quietly(model, X, y)
-        seconds = time.perf_counter() - start
-        return {**_measure(self.problem, model, X_test, y_test), "seconds": seconds}, bool(model.converged_)
-
-    def _reason(self, candidate: Candidate, error: Exception) -> str:
-        why = " ".join(str(error).split())
-        if candidate.asked:
-            raise InputError(
-                f"{self.table.source}: {candidate.name} cannot be trained on the target"
-                f' "{self.table.target}": {why}'
-            ) from error
-        return why
-
-    def _score(self, candidate: Candidate, rows: list[dict[str, float]], facts: Facts) -> Score:
-        columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-        seconds = columns.pop("seconds")
-        return Score(candidate.make(facts), tuple(candidate.why(facts)), columns, float(np.median(seconds)))
-
-
-def _quietly(model: Any, X: Any, y: Any) -> Any:
-    """Fit a model; that it did not converge is counted, not shown at each fit."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(X, y)
-
-
-def _measure(problem: Problem, model: Any, X: Any, y: Any) -> dict[str, float]:
-    """The task's metrics on rows that the model has not seen."""
-    prediction = model.predict(X)
-    if problem.task == "regression":
-        if not np.isfinite(prediction).all():
-            raise ArithmeticError("the model's predictions are not finite")
-        return {
-            "median_absolute_error": float(measures.median_absolute_error(y, prediction)),
-            "mean_absolute_error": float(measures.mean_absolute_error(y, prediction)),
-            "rmse": float(measures.root_mean_squared_error(y, prediction)),
-        }
-    probability = model.predict_proba(X)
-    if not np.isfinite(probability).all():
-        raise ArithmeticError("the model's probabilities are not finite")
-    scores = {
-        "accuracy": float(measures.accuracy_score(y, prediction)),
-        "log_loss": float(measures.log_loss(y, probability, labels=np.arange(problem.classes))),
-    }
-    if problem.task == "binary":
-        scores["average_precision"] = float(measures.average_precision_score(y, model.decision_function(X)))
-    return scores
 
 
 def _table(data: Any, target: Any, example: str | None) -> Table:
@@ -259,20 +132,3 @@ def _table(data: Any, target: Any, example: str | None) -> Table:
             f"the features must be a matrix with one row for each target, not of shape {matrix.shape}."
         )
     return from_columns({**{f"x{i}": matrix[:, i] for i in range(matrix.shape[1])}, "y": target}, "y")
-
-
-def _metric(metric: str | None, task: str) -> str:
-    known = [name for name, about in METRICS.items() if task in about.tasks]
-    if metric is None:
-        return known[0]
-    if metric not in known:
-        raise unknown(f"{task} metric", metric, known)
-    return metric
-
-
-def _check_options(model: str, folds: int, repeats: int, seed: int) -> None:
-    if model not in MODELS:
-        raise unknown("model", model, MODELS)
-    for name, value, least in (("folds", folds, 2), ("repeats", repeats, 1), ("seed", seed, 0)):
-        if not isinstance(value, int) or value < least:
-            raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}.")

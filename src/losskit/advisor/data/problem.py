@@ -8,13 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from losskit.advisor.comparison.candidates import TASKS, candidates
-from losskit.advisor.data.table import Table
+from losskit.advisor.data.table import MOST_CLASSES, Table
 from losskit.advisor.models.adapters import resolve, tasks_of
 from losskit.errors import InputError, unknown
 from losskit.loss import LossFunction
-
-MOST_CLASSES = 20
-"""Whole numbers with more distinct values than this are a quantity, not labels."""
 
 CLASSIFICATION = frozenset(
     {"binary", "multiclass", "multilabel", "imbalance", "segmentation", "distribution"}

@@ -6,7 +6,6 @@ make a feature, so nothing can leak; imputing, scaling and one-hot encoding are 
 """
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from losskit.advisor.data.cells import masked, numbers_of, text_of
+from losskit.advisor.data.files import EMPTY_CELLS as EMPTY_CELLS
+from losskit.advisor.data.files import opened
 from losskit.errors import InputError, nearest, needs, unknown
 
 EXAMPLES = ("diabetes", "breast-cancer", "digits", "wine")
 """The real data sets that scikit-learn ships."""
 
-EMPTY_CELLS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "?")
-"""What an empty cell of a CSV file may look like."""
+
+MOST_CLASSES = 20
+"""Whole numbers with more distinct values than this are a quantity, not labels."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,11 @@ class Table:
 def read_file(path: str | os.PathLike[str], target: str) -> Table:
     """Read a CSV, Parquet or JSON-lines file with DuckDB and set the column ``target`` apart."""
     file = Path(path)
-    columns, notes = _columns_of(file, _beginning(file))
+    with opened(file) as source:
+        columns = source.relation.fetchnumpy() if source.relation else {}
     if not columns or not len(next(iter(columns.values()))):
         raise InputError(f"{file}: the file has a header but no rows; it needs rows of data to learn from.")
-    return from_columns(columns, target, source=str(file), notes=notes)
+    return from_columns(columns, target, source=str(file), notes=source.notes)
 
 
 def from_columns(
@@ -70,7 +74,7 @@ def from_columns(
     >>> table.names, table.categories
     (('size', 'colour'), (None, ('blue', 'red')))
     """
-    arrays = {str(name): _masked(column) for name, column in columns.items()}
+    arrays = {str(name): masked(column) for name, column in columns.items()}
     if target not in arrays:
         raise InputError(
             f'{source}: there is no column "{target}".{nearest(target, arrays)}'
@@ -128,142 +132,14 @@ def load_example(name: str) -> Table:
     return from_columns(columns, target, source=f"{name} (shipped with scikit-learn)")
 
 
-def _beginning(file: Path) -> bytes:
-    """The first bytes of a file; an error that offers the nearest name beside it where there are none."""
-    if file.is_dir():
-        raise InputError(f"{file} is a folder; give the path of a CSV or Parquet file in it.")
-    if not file.exists():
-        beside = [f.name for f in file.parent.iterdir() if f.is_file()] if file.parent.is_dir() else []
-        raise InputError(f"{file}: there is no such file.{nearest(file.name, beside)}")
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(65536)
-    except OSError as error:
-        raise InputError(f"{file}: the file cannot be read: {error.strerror or error}.") from None
-    if not start.strip():
-        raise InputError(f"{file}: the file is empty; it needs a header and rows of data.")
-    return start
-
-
-def _columns_of(file: Path, start: bytes) -> tuple[dict[str, Any], list[str]]:
-    """Every column of a file as a masked NumPy array: float64 for numbers, objects for text."""
-    with needs("compare"):
-        import duckdb
-    options: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-    pattern = re.sub(r"([\[*?])", r"[\1]", str(file))  # DuckDB reads a path as a glob
-    notes: list[str] = []
-    with duckdb.connect(config=options) as database:
-        try:
-            try:
-                relation = database.sql(f"FROM {_reader(file, start)}", params=[pattern])
-            except duckdb.Error as error:
-                if "not utf-8" not in str(error).lower():
-                    raise
-                relation = database.sql(f"FROM {_reader(file, start, 'latin-1')}", params=[pattern])
-                notes.append("the file is not UTF-8: read as Latin-1")
-            parts = [
-                _as_column(name, str(kind))
-                for name, kind in zip(relation.columns, relation.types, strict=True)
-            ]
-            notes += [f'column "{name}" left out: {why}' for name, sql, why in parts if not sql]
-            kept = [sql for _, sql, _ in parts if sql]
-            columns: dict[str, Any] = relation.project(", ".join(kept)).fetchnumpy() if kept else {}
-        except duckdb.Error as error:
-            raise _unreadable(file, error) from None
-    return columns, notes
-
-
-def _reader(file: Path, start: bytes, encoding: str = "utf-8") -> str:
-    """DuckDB's table function for a file, by its content first and its name second."""
-    kind = file.suffix.lower()
-    if start[:4] == b"PAR1" or kind in {".parquet", ".pq"}:
-        return "read_parquet(?)"
-    if kind in {".json", ".jsonl", ".ndjson"}:
-        return "read_json(?, sample_size=-1)"
-    packed = start[:2] == b"\x1f\x8b" or start[:4] == b"\x28\xb5\x2f\xfd"
-    wide = start[:2] in (b"\xff\xfe", b"\xfe\xff")
-    if b"\0" in start and not packed and not wide:
-        raise InputError(f"{file}: the file is binary, neither text (CSV, JSON lines) nor Parquet.")
-    empty = ", ".join(f"'{cell}'" for cell in EMPTY_CELLS)
-    kinds = "'BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR'"  # no BOOLEAN: "no" shall stay "no"
-    encoding = "utf-16" if wide else encoding
-    return f"read_csv(?, sample_size=-1, nullstr=[{empty}], encoding='{encoding}', auto_type_candidates=[{kinds}])"
-
-
-def _unreadable(file: Path, error: Exception) -> InputError:
-    """One sentence of DuckDB's, which often has thirty lines, without its own heading."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    first = re.sub(r"^(\w+ )*Error: ", "", lines[0]) if lines else type(error).__name__
-    first = first.replace(f'"{file}"', "it").replace(f"'{file}'", "it")
-    return InputError(f"{file}: the file cannot be read as {_kind(file)}: {first[:300].rstrip('.:')}.")
-
-
-def _kind(file: Path) -> str:
-    suffix = file.suffix.lower()
-    return "Parquet" if suffix in {".parquet", ".pq"} else "JSON" if "js" in suffix else "CSV"
-
-
-def _as_column(name: str, kind: str) -> tuple[str, str, str]:
-    """A column's name, the SQL that makes it a number or text ("" for neither), and why not."""
-    quoted = '"' + name.replace('"', '""') + '"'
-    number = r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*|REAL)$"
-    if re.match(number, kind):
-        return name, f"CAST({quoted} AS DOUBLE) AS {quoted}", ""
-    if kind.startswith(("DATE", "TIMESTAMP")):
-        return name, f"CAST(epoch({quoted}) / 86400 AS DOUBLE) AS {quoted}", ""
-    if kind in {"VARCHAR", "BOOLEAN", "UUID"} or kind.startswith(("ENUM", "TIME", "INTERVAL", "JSON")):
-        return name, f"CAST({quoted} AS VARCHAR) AS {quoted}", ""
-    return name, "", f"its cells are {kind.lower()[:40]}, not numbers or text"
-
-
-def _masked(column: Any) -> Any:
-    """A column of any library as a masked array."""
-    if hasattr(column, "isna"):  # pandas, whose missing values compare with nothing
-        return np.ma.masked_array(np.asarray(column), mask=np.asarray(column.isna()))
-    return np.ma.asarray(column)
-
-
-def _numbers(column: Any) -> NDArray[np.float64] | None:
-    """A column as float64 with NaN for empty cells, or None where it holds text."""
-    data = np.ma.asarray(column)
-    if data.dtype.kind in "fiu":
-        return np.ma.filled(data.astype(np.float64), np.nan)
-    if data.dtype.kind == "M":
-        days = np.asarray(data.filled(np.datetime64("NaT")), dtype="datetime64[s]")
-        return np.where(np.isnat(days), np.nan, days.astype(np.int64) / 86400.0)
-    if data.dtype.kind != "O":
-        return None
-    cells = _cells(data)
-    if all(
-        cell is None or (isinstance(cell, int | float | np.number) and not isinstance(cell, bool))
-        for cell in cells
-    ):
-        return np.array([np.nan if cell is None else float(cell) for cell in cells])
-    return None
-
-
-def _cells(column: Any) -> list[Any]:
-    """A column as Python objects, with None for empty cells."""
-    data = np.ma.asarray(column)
-    return [None if empty else cell for cell, empty in zip(data.data, np.ma.getmaskarray(data), strict=True)]
-
-
-def _text(column: Any) -> NDArray[np.object_]:
-    """A column as strings, with None for empty cells."""
-    data = _cells(column)
-    return np.array(
-        [None if cell is None or cell != cell or str(cell) == "" else str(cell) for cell in data], object
-    )
-
-
 def _target(column: Any, name: str, source: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """The target and which rows have one; an error where nothing can be learnt from it."""
     if np.ndim(column) != 1:
         raise InputError(
             f'{source}: the target "{name}" must be one column, not an array of shape {np.shape(column)}.'
         )
-    numbers = _numbers(column)
-    labels: NDArray[Any] = _text(column) if numbers is None else numbers
+    numbers = numbers_of(column)
+    labels: NDArray[Any] = text_of(column) if numbers is None else numbers
     present = np.array([label is not None for label in labels]) if numbers is None else ~np.isnan(numbers)
     if not present.any():
         raise InputError(f'{source}: the target "{name}" has no value in any of its {len(labels)} rows.')
@@ -284,10 +160,10 @@ def _target(column: Any, name: str, source: str) -> tuple[NDArray[Any], NDArray[
 
 def _feature(column: Any) -> tuple[NDArray[np.float64], tuple[str, ...] | None]:
     """A feature as float64: numbers (NaN for empty or infinite), or codes into the categories returned."""
-    numbers = _numbers(column)
+    numbers = numbers_of(column)
     if numbers is not None:
         return np.where(np.isfinite(numbers), numbers, np.nan), None
-    text = _text(column)
+    text = text_of(column)
     levels = sorted({cell for cell in text if cell is not None})
     code = {level: float(i) for i, level in enumerate(levels)}
     return np.array([np.nan if cell is None else code[cell] for cell in text]), tuple(levels)

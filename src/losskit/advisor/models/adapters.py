@@ -3,8 +3,6 @@
 Everything here asks what a loss is, never what it is called.
 """
 
-import functools
-import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from losskit import catalogue
-from losskit.about import CONVEX
 from losskit.advisor.models.model import Objective
 from losskit.errors import needs
+from losskit.links import link_of, on_logits, terms
 from losskit.loss import LossFunction
-from losskit.structures import ArrayLoss, MarginLoss, RowLoss
+from losskit.structures import ArrayLoss, RowLoss
 
 with needs("compare"):
     from scipy import optimize
@@ -142,49 +140,11 @@ def adapter_for(loss: object, classes: int) -> Adapter:
         if any(part.form.link != "softmax" for part in rows):
             raise ValueError(f"{found!r} takes no logits, and logits are what a classifier has")
         return Adapter(found, "rows", classes, one_hot=any(p.form.target == "distribution" for p in rows))
-    if all(isinstance(part, MarginLoss) for part in parts):
-        return Adapter(found, "margin", classes)
-    if all(part.parameters().get("from_logits") is True for part in parts):
-        return Adapter(found, "logit", classes)
-    return Adapter(found, "probability", classes)
-
-
-def terms(loss: LossFunction) -> tuple[LossFunction, ...]:
-    """The losses that a weighted sum is made of; a loss that is none is its own."""
-    return tuple(part for _, part in loss.weighted_terms())
+    link = link_of(found)
+    return Adapter(found, link if link in ("margin", "logit") else "probability", classes)
 
 
 def tasks_of(loss: LossFunction) -> frozenset[str]:
     """The tasks that every term of a loss serves; empty where nothing is known of them."""
     known = [part.about.tasks for part in terms(loss) if part.about is not None]
     return frozenset.intersection(*known) if known else frozenset()
-
-
-def has_trait(loss: LossFunction, trait: str) -> bool:
-    """Whether every term of a loss promises a trait."""
-    return all(part.about is not None and trait in part.about.traits for part in terms(loss))
-
-
-def is_convex(loss: LossFunction) -> bool:
-    """Whether a loss promises to be convex."""
-    return has_trait(loss, CONVEX) and all(k >= 0 for k, _ in loss.weighted_terms())
-
-
-def is_of_log(loss: LossFunction) -> bool:
-    """Whether a loss takes the logarithm of the prediction, as Poisson regression with a log link does."""
-    return any(part.parameters().get("log_input") is True for part in terms(loss))
-
-
-def on_logits(loss: LossFunction) -> LossFunction:
-    """The same loss with logits for probabilities in every term that has that form.
-
-    >>> on_logits(resolve("focal(gamma=1)")).from_logits
-    True
-    """
-    if all(part.parameters().get("from_logits") is not False for part in terms(loss)):
-        return loss
-    parts = [
-        k * (part.replace(from_logits=True) if part.parameters().get("from_logits") is False else part)
-        for k, part in loss.weighted_terms()
-    ]
-    return functools.reduce(operator.add, parts)

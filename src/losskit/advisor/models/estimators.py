@@ -6,10 +6,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from losskit.advisor.models.adapters import Adapter, adapter_for, is_of_log, resolve
+from losskit.advisor.models.adapters import Adapter, adapter_for, resolve
 from losskit.advisor.models.model import Model, minimise, threads_for
 from losskit.advisor.models.paths import Path, classification_paths, divided, regression_paths, steepness
 from losskit.errors import needs
+from losskit.links import is_of_log
 from losskit.loss import LossFunction
 
 with needs("compare"):

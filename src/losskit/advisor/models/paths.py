@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from losskit.about import SMOOTH
-from losskit.advisor.models.adapters import Adapter, has_trait, is_convex, is_of_log, resolve, terms
+from losskit.advisor.models.adapters import Adapter, resolve
 from losskit.advisor.models.model import Objective
+from losskit.links import has_trait, is_convex, is_of_log, terms
 from losskit.loss import LossFunction
 
 Path = list[Objective]

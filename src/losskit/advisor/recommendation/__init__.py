@@ -1,0 +1,1 @@
+"""Which loss, from the data alone: measure the target, examine it by numbered checks, rank the losses by their points."""
