@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench bench-failures docs clean
+.PHONY: demo test check bench bench-failures docs site clean
 .DELETE_ON_ERROR:
 
 demo: .venv/runtime  ## the main job on real data: which loss should I train with?
@@ -29,8 +29,12 @@ bench-failures: .venv/peers  ## inputs on which released losses fail, peer by pe
 docs: .venv/dev  ## a page and a picture for each loss, and the tables of all, from the classes
 	$(BIN)/python docs/generate.py
 
+site: .venv/docs  ## the documentation as a site in docs/_build: guides, a page for each loss, and the lessons, run
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
+	@echo "Site: docs/_build/index.html"
+
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo docs/_build docs/gallery
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "losskit needs Python 3.11 or later; set PYTHON=..."; exit 1; }
@@ -47,4 +51,8 @@ clean:
 
 .venv/peers: requirements-bench.txt .venv/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ -r requirements-bench.txt
+	@touch $@
+
+.venv/docs: requirements-docs.txt .venv/runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
 	@touch $@
