@@ -18,7 +18,8 @@ for _engine in ("numba", "numpy"):
     for _structure in ARRAY_STRUCTURES:
         register(_engine, _structure, f"losskit.engines.{_engine}.arrays")
 
-for _structure in ("sum", "by_hand"):  # made of calls to other losses: nothing to compile
+register("numba", "sum", "losskit.engines.numba.sum")
+for _structure in ("sum", "by_hand"):  # made of calls to other losses: little or nothing to compile
     register("numpy", _structure, f"losskit.engines.numpy.{_structure}")
 
 for _structure in (*STRUCTURES, "sum", "by_hand"):

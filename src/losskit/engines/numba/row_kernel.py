@@ -171,7 +171,7 @@ def module_text(sets: Sets, link: str, dtype: str) -> str:
     """
     writer = Writer("float64")
     writer.add(DECORATORS)
-    _add_rules(writer, sets)
+    add_rules(writer, sets)
     source = inspect.getsource(math_rows)  # part of the text, so that a change makes another module
     constants = {
         **CONSTANTS[dtype], "TILE": TILE,
@@ -204,7 +204,7 @@ def module_text(sets: Sets, link: str, dtype: str) -> str:
     return writer.text(f"{origin} ({link}, {dtype})", loops)
 
 
-def _add_rules(writer: Writer, sets: Sets) -> None:
+def add_rules(writer: Writer, sets: Sets) -> None:
     """nll_value, nll_slope, mean_value and so on: the sums of the rules of each argument."""
     bodies: dict[str, list[str]] = {
         f"{prefix}_{kind}": [] for prefix in dict.fromkeys(_PREFIX.values()) for kind in ("value", "slope")

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losskit.engines.shared import shared_of
 from losskit.engines.torch import composite
 from losskit.engines.torch.arrays import as_array, as_tensor, narrowed
 from losskit.engines.torch.fused import Call, Fused, saturates
@@ -30,6 +31,10 @@ def evaluate(
 ) -> Evaluation:
     """Value, derivative and second derivative of a loss, as far as wanted; the value is differentiable."""
     if isinstance(loss, WeightedSum):
+        if shared_of(loss, arguments) is not None and not (wanted.second or wanted.parts):
+            y, p = predictions(loss, arguments)
+            if is_fusible(p, y, sample_weight, mask):
+                return _fused(loss, y, p, wanted, sample_weight, mask, out)
         return _sum(loss, arguments, wanted, sample_weight, mask, out)
     y, p = predictions(loss, arguments)
     if out is not None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from losskit.engines.torch.arrays import as_tensor, ask, narrowed
 from losskit.engines.torch.composite import bounds_of, total
 from losskit.engines.torch.paths import is_batched
-from losskit.loss import LossFunction
+from losskit.loss import LossFunction, WeightedSum
 from losskit.registry import Evaluation, Wanted
 from losskit.structures import RowLoss, RuleLoss
 
@@ -30,7 +30,9 @@ class Call(NamedTuple):
 
     def tensor(self, derivative: Any) -> Tensor:
         """A derivative the kernel answered, as a tensor that is nobody else's."""
-        if not isinstance(self.loss, RuleLoss):  # what a user's own function returns may be kept elsewhere
+        if not isinstance(
+            self.loss, RuleLoss | WeightedSum
+        ):  # what a user's own function returns may be kept elsewhere
             derivative = np.array(derivative)
         return as_tensor(derivative)
 

@@ -1,0 +1,105 @@
+"""The loop over masks with a loss of each element's class beside the overlap, on one softmax.
+
+shared_softmax.py copies it into a module with the parts of masks_loop.py and the rules of the loss.
+"""
+# mypy: ignore-errors
+
+from typing import Any
+
+import numpy as np
+
+from losskit.engines.numba.intrinsics import select
+from losskit.engines.numba.masks_loop import add_up, place, powers, slope, through_softmax
+
+# Written above the loop in the generated module.
+FLOAT: Any
+LIFT: Any
+log1p: Any
+nll_value: Any
+nll_slope: Any
+
+
+def shared(
+    z, y, w, classes_weight, numbers, factor, squared, ignored, tile, totals, sums, partials, gradient, first, last
+):  # fmt: skip
+    """Of each block tp, fp and fn of each class, and the sums of weight and of loss of its elements; or, given
+    the derivatives in the former and a factor for the latter, the gradient of both."""
+    classes, inner = z.shape[1:]
+    width = tile + 16  # no power of 2, which would crowd the cache
+    E = np.empty((classes, width), FLOAT)
+    near, top, base, log_sum = np.empty((4, width), FLOAT)
+    rest, mean = np.empty((2, width))
+    weighted = w.size > 0
+    for block in range(first, last):
+        sample, lo, n = place(block, tile, inner)
+        powers(z, sample, lo, n, E, near, top, rest)
+        t = y[sample, 0, lo : lo + n]
+        k = w[sample, 0, lo : lo + n] if weighted else t
+        surprise(rest, near, log_sum, n)
+        if gradient.size == 0:
+            for c in range(classes):
+                totals[block, c] = add_up(
+                    E[c, :n], t, k, weighted, near, rest, top, FLOAT(c), True, squared, ignored
+                )
+            sums[block] = add_losses(
+                z, sample, lo, t, k, weighted, classes_weight, numbers, ignored, top, log_sum
+            )
+            continue
+        for c in range(classes):
+            slope(
+                E[c, :n], t, k, weighted, near, rest, top, FLOAT(c), True, squared, ignored,
+                partials[sample, c], gradient[sample, c, lo : lo + n],
+            )  # fmt: skip
+        through_softmax(gradient, sample, lo, n, E, near, top, base, mean)
+        steepness(z, sample, lo, t, k, weighted, classes_weight, numbers, factor, ignored, top, log_sum, base)
+        for c in range(classes):
+            add_slopes(gradient[sample, c, lo : lo + n], E[c, :n], t, near, rest, top, base, FLOAT(c))
+
+
+def surprise(rest, near, log_sum, n):
+    """-log p of the class of the largest logit: log(1 + the sum of the others over it)."""
+    o, m, s = rest[:n], near[:n], log_sum[:n]
+    for r in range(s.size):
+        s[r] = log1p(FLOAT(o[r] / (np.float64(m[r]) * LIFT)))
+
+
+def nll_at(z, sample, at, target, top, log_sum):
+    """-log p of the target's class."""
+    gap = select(target == top, FLOAT(0), z[sample, int(top), at] - z[sample, int(target), at])
+    return log_sum + gap
+
+
+def add_losses(z, sample, lo, t, k, weighted, classes_weight, numbers, ignored, top, log_sum):
+    """The sum of the weights of a tile's elements, and that of their losses."""
+    weight, total = 0.0, 0.0
+    for r in range(t.size):
+        one = k[r] if weighted else FLOAT(1)
+        if t[r] == ignored or one == FLOAT(0):
+            continue
+        nll = nll_at(z, sample, lo + r, t[r], top[r], log_sum[r])
+        of_class = classes_weight[int(t[r])] if classes_weight.size > 0 else FLOAT(1)
+        weight += one
+        total += np.float64(one * of_class) * np.float64(nll_value(nll, numbers))
+    return weight, total
+
+
+def steepness(z, sample, lo, t, k, weighted, classes_weight, numbers, factor, ignored, top, log_sum, steep):
+    """The derivative of a tile's losses in the nll of each element's class, 0 where an element does not count."""
+    for r in range(t.size):
+        one = k[r] if weighted else FLOAT(1)
+        if t[r] == ignored or one == FLOAT(0):
+            steep[r] = FLOAT(0)
+            continue
+        nll = nll_at(z, sample, lo + r, t[r], top[r], log_sum[r])
+        of_class = classes_weight[int(t[r])] if classes_weight.size > 0 else FLOAT(1)
+        steep[r] = FLOAT(factor * np.float64(one * of_class) * np.float64(nll_slope(nll, numbers)))
+
+
+def add_slopes(g, e, t, near, rest, top, steep, row):
+    """d nll_t / dz_c = p_c - [c = t], with 1 - p known in the column of the largest logit."""
+    zero, one = FLOAT(0), FLOAT(1)
+    for r in range(g.size):
+        p = e[r] * near[r]
+        without = select(top[r] == row, FLOAT(rest[r]), one - p)
+        s = steep[r] * select(t[r] == row, -without, p)
+        g[r] += select(steep[r] == zero, zero, s)
