@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench bench-failures docs site clean
+.PHONY: demo test check bench bench-failures certificate docs site clean
 .DELETE_ON_ERROR:
 
 demo: .venv/runtime  ## the main job on real data: which loss should I train with?
@@ -25,6 +25,9 @@ bench: .venv/dev  ## speed beside the peers; ARGS="--quick --only huber" narrows
 
 bench-failures: .venv/peers  ## inputs on which released losses fail, peer by peer; ARGS="--only torch" narrows it
 	PYTHONPATH=.venv/peers $(BIN)/python -m benchmarks.failures $(ARGS)
+
+certificate: .venv/dev  ## how far each loss is from the truth; ARGS="--only huber" narrows it
+	$(BIN)/python -m certificate $(ARGS)
 
 docs: .venv/dev  ## a page and a picture for each loss, and the tables of all, from the classes
 	$(BIN)/python docs/generate.py

@@ -96,9 +96,31 @@ def derivatives_of(
         scale = (1, side, 2)[order]
         return [scale * c[order] for c in jets], [x for c in jets for x in c[:order]]
 
+    return settle(compute, max(at_least, _precision(inputs, exponent)))
+
+
+def _precision(inputs: Iterable[Mpf], exponent: Mpf) -> int:
+    """The bits at which 1 - p is exact for every input p, and 1 + e^-x holds all of e^-x."""
     small = max((-int(mp.mag(x)) for x in inputs if x and mp.isfinite(x)), default=0)
     smallest = max(small, int(min(exponent, 900) * 1.4427))
-    return settle(compute, max(at_least, smallest + PRECISIONS[0] if smallest > 60 else 0))
+    return smallest + PRECISIONS[0] if smallest > 60 else 0
+
+
+def expansion(book: Textbook | str, y: Any, p: Any, **params: Any) -> tuple[Mpf, Mpf, Mpf]:
+    """Value, slope and curvature at once, where the formula has a Taylor series to the right of p."""
+    book, y, p = find(book), exact(y), exact(p)
+
+    def compute() -> tuple[list[Mpf], list[Mpf]]:
+        jets = [
+            t.c if isinstance(t, Jet) else (t, mpf(0), mpf(0))
+            for t in book.terms(y, Jet.seed(p, 2), **params)
+        ]
+        value, slope, half = (sum((c[order] for c in jets), mpf(0)) for order in range(3))
+        return [value, slope, 2 * half], [x for c in jets for x in c] if len(jets) > 1 else []
+
+    exponent = abs(p) if params.get("from_logits") else mpf(0)
+    value, slope, curvature = settle(compute, _precision((y, p), exponent))[1:]
+    return value, slope, curvature
 
 
 def limit(at: Callable[[int], tuple[Mpf, ...]], first: int) -> tuple[Mpf, ...]:

@@ -360,5 +360,18 @@ def probability_rows(dtype: Any) -> list[RowCase]:
     return [RowCase(name, _target(t, dtype), np.array(r, dtype)) for name, t, r in cases]
 
 
+def ordinary_rows(dtype: Any, *, of_logits: bool, size: int) -> list[RowCase]:
+    """Rows of three classes as data have them, with class indices and soft targets in turn."""
+    random = np.random.default_rng(8)
+    cases = []
+    for i in range(size):
+        row = random.normal(size=3) * 10.0 ** random.uniform(-1, 1)
+        row = row if of_logits else np.exp(row - row.max())
+        row = row if of_logits else row / row.sum()
+        target = random.dirichlet(np.ones(3)) if i % 2 else int(random.integers(3))
+        cases.append(RowCase(f"ordinary {i}", _target(target, dtype), row.astype(dtype)))
+    return cases
+
+
 def _target(target: Any, dtype: Any) -> Any:
     return target if isinstance(target, int) else np.array(target, dtype)

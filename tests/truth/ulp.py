@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 from mpmath import mp, mpf
+from numpy.typing import NDArray
 
 from .jets import Mpf
 
+Array = NDArray[Any]
 INFINITE = float("inf")
 
 
@@ -113,3 +115,38 @@ def allowed(truth: Mpf, condition: Mpf, bound: float) -> float:
     if not truth or not mp.isfinite(truth) or not mp.isfinite(condition):
         return bound
     return bound * float(max(mpf(1), condition))
+
+
+def ulp_errors(got: Array, truth: Array, spread: Array, dtype: Any, *, saturates: bool = False) -> Array:
+    """Errors of many answers against float64 truths, divided by the condition spread / |truth| of each.
+
+    Infinite where the answer or the truth is NaN. What may be flushed to zero may be anything between.
+    """
+    form = format_of(dtype)
+    tiny, largest = float(form.tiny), float(form.largest)
+    got, size = np.asarray(got).astype(np.float64), np.abs(truth)
+    with np.errstate(all="ignore"):
+        exponent = np.where(size > 0, np.frexp(size)[1] - 1, form.min_exponent)
+        exponent = np.clip(exponent, form.min_exponent, form.max_exponent)
+        unit = np.ldexp(np.maximum(1.0, np.where(size > 0, spread / size, 1.0)), exponent - form.bits + 1)
+        errors: Array = np.abs(got - truth) / unit
+        if not np.isfinite(errors).all() or size.max(initial=0.0) > largest:
+            errors = _errors_beyond(errors, got, truth, unit, form, saturates)
+        if size.min(initial=1.0) < tiny:
+            errors[(size < tiny) & (np.abs(got) <= tiny) & (got * truth >= 0)] = 0.0
+    return errors
+
+
+def _errors_beyond(
+    errors: Array, got: Array, truth: Array, unit: Array, form: Format, saturates: bool
+) -> Array:
+    """The same where answers or truths are infinite or not a number."""
+    largest, gap = float(form.largest), float(form.ulp(form.largest))
+    far = np.where(
+        np.isinf(got), np.sign(got) * 2.0 ** (form.max_exponent + 1), got
+    )  # the number after the largest
+    same = (np.sign(got) == np.sign(truth)) & (np.isinf(got) | (saturates & (np.abs(got) == largest)))
+    beyond = np.where(same, 0.0, np.abs(got - truth) / gap)
+    errors = np.where(np.abs(truth) > largest, beyond, np.abs(far - truth) / unit)
+    errors[np.isnan(errors)] = INFINITE
+    return errors
