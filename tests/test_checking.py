@@ -661,3 +661,46 @@ def test_square_root_at_zero_is_no_false_alarm():
             return where(r == 0.0, 0.0, -0.25 / (abs(r) * sqrt(abs(r))))
 
     assert "derivative" not in laws_broken(Root())
+
+
+def test_two_losses_of_the_same_name() -> None:
+    """The first is not rebuilt as the second, whose parameters are others."""
+
+    def first() -> type[lk.LossFunction]:
+        class Namesake(ResidualLoss):
+            scale: float = lk.parameter(default=2.0, above=0, doc="width")
+
+            @rule
+            def value(r, scale):
+                return r * r * scale
+
+        return Namesake
+
+    def second() -> type[lk.LossFunction]:
+        class Namesake(ResidualLoss):
+            @rule
+            def value(r):
+                return abs(r)
+
+        return Namesake
+
+    losses = first()(), second()()
+    note = found(losses[0], "config", "note")
+    assert "'namesake' is taken" in note.message
+    assert all(lk.check(loss).ok for loss in losses)
+
+
+def test_a_small_derivative_has_a_sign_of_its_own() -> None:
+    """1e-9 and -1e-9 are not near each other, small as both are."""
+
+    class Slight(ResidualLoss):
+        @rule
+        def value(r):
+            return 1e-9 * r * r
+
+        @rule
+        def slope(r):
+            return 3e-9 * r
+
+    assert "it is 1.5 times" in found(Slight(), "derivative").message
+    assert "opposite" not in found(Slight(), "derivative").message

@@ -1,6 +1,7 @@
 """The command line: what it prints, what it writes, its exit status, and every bad input."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import losskit as lk
 from losskit import catalogue
 from losskit.cli import main
+from losskit.commands import app
 
 
 class Run:
@@ -59,6 +61,24 @@ def test_list(run: Run) -> None:
     assert "huber" in run("list", "--trait", "convex")[1]
 
 
+def test_lists_and_pages_as_json(run: Run) -> None:
+    listed = json.loads(run("list", "--trait", "convex", "--json")[1])
+    assert listed == {"losses": lk.list_losses(trait="convex")}
+    page = json.loads(run("show", "huber", "--json")[1])
+    assert page["loss"] == "huber"
+    assert page["parameters"][0]["name"] == "delta"
+    assert page["tasks"] == ["regression"]
+    assert page["also_called"] == []
+
+
+@pytest.mark.parametrize("command", sorted(c.name or c.callback.__name__ for c in app.registered_commands))
+def test_help_of_every_command_has_an_example(run: Run, command: str) -> None:
+    status, out, _ = run(command, "--help")
+    assert status == 0
+    assert f"Example: losskit {command}" in out
+    assert "--json" in out
+
+
 @pytest.mark.parametrize("name", lk.list_losses())
 def test_show(run: Run, name: str) -> None:
     status, out, err = run("show", name)
@@ -85,6 +105,15 @@ def test_plot(run: Run, data: Path) -> None:
     assert Path("curves.png").read_bytes().startswith(b"\x89PNG")
     assert run("plot", "0.5*mse + 0.5*mae", "-o", "sum.svg")[0] == 0
     assert "<svg" in Path("sum.svg").read_text()
+    drawn = json.loads(run("plot", "mse", "-o", "curves.png", "--json")[1])
+    assert drawn["picture"] == "curves.png"
+    assert [loss["loss"] for loss in drawn["losses"]] == ["mean_squared_error"]
+
+
+def test_explain_takes_numbers_of_any_size(run: Run) -> None:
+    status, out, _ = run("explain", "mae", "--y", "1", "--p", "9" * 30, "--json")
+    assert status == 0
+    assert "1e+30" in out
 
 
 def test_compare_prints_a_table(run: Run, data: Path) -> None:
@@ -165,6 +194,17 @@ BAD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "show": (("show", "hubr"), ("hubr", "huber")),
     "plot": (("plot", "hubr", "-o", "x.png"), ("hubr", "huber")),
     "plot range": (("plot", "mse", "-o", "x.png", "--low", "3", "--high", "1"), ("3 to 1",)),
+    "plot over a folder": (("plot", "mse", "-o", "."), ("is a folder",)),
+    "explain without a prediction": (
+        ("explain", "huber", "--y", "1"),
+        ("losskit: HuberLoss(delta=1.0) takes", "y_pred"),
+    ),
+    "explain no numbers": (("explain", "huber", "--y", "", "--p", "1"), ("--y: no numbers",)),
+    "explain a word": (("explain", "huber", "--y", "one", "--p", "1"), ('--y: "one" is no number',)),
+    "a loss of whole arrays": (
+        ("compare", "data.csv", "--target", "price", "--loss", "dice"),
+        ("DiceLoss takes (y_true, y_pred) as whole arrays",),
+    ),
     "list": (("list", "--task", "regresion"), ("regresion", "regression")),
     "check without a class": (("check", "json"), ("module:Class",)),
     "check without a module": (("check", "no_such_module:Loss"), ("no_such_module",)),
@@ -220,6 +260,21 @@ def test_as_a_module() -> None:
     built_in = [c.name for c in catalogue.all_losses() if c.__module__.startswith("losskit.")]
     assert done.stdout.splitlines() == built_in
     assert losskit("show", "hubr").returncode == 2
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [("list",), ("show", "huber")])
+def test_a_reader_that_has_gone_is_no_failure(arguments: tuple[str, ...], unbuffered: str) -> None:
+    """As in ``losskit show huber | head``."""
+    command = [sys.executable, "-m", "losskit", *arguments]
+    settings = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False, env=settings)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_help_is_light() -> None:

@@ -8,15 +8,19 @@ import matplotlib.figure
 import numpy as np
 import pytest
 import typer
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from typer.testing import CliRunner
 
 import losskit as lk
 from losskit.catalogue import find
+from losskit.checking import Report
 from losskit.commands.plot import plot as command
 from losskit.domain import PROBABILITY
 from losskit.errors import InputError
 from losskit.facts import specimen
+from losskit.laws.law import Finding
 from losskit.pictures import maps
+from losskit.pictures.maps import plot_map
 from losskit.pictures.marking import plot_report
 from losskit.pictures.planes import plane_of, sampled
 from losskit.pictures.plotting import plot
@@ -207,6 +211,15 @@ def test_a_map_of_two_logits() -> None:
     np.testing.assert_allclose(slopes.sum(axis=1), 0.0, atol=1e-15)
 
 
+def test_a_map_has_no_hole_where_the_loss_is_largest() -> None:
+    figure = plot_map("categorical_focal(from_logits=True)")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    across, up = figure.axes[0].transData.transform((-3.9, 3.9)).astype(int)
+    pixels = np.asarray(canvas.buffer_rgba())
+    assert pixels[len(pixels) - up, across, :3].max() < 128  # the darkest blue, not white
+
+
 def test_a_map_of_three_probabilities() -> None:
     loss = lk.CategoricalCrossEntropy()
     plane = plane_of(loss)
@@ -276,6 +289,23 @@ def test_a_report_is_drawn_with_its_marks(tmp_path: Path) -> None:
     rings = [line.get_xydata()[0] for line in slope.get_lines() if len(line.get_xdata()) == 1]
     np.testing.assert_allclose(rings[:2], [(0.5, -1.0), (0.5, 1.0)])  # what came, what is true
     assert all(len(line.get_xdata()) > 1 for line in value.get_lines())
+
+
+def test_findings_beyond_the_range_share_a_label_at_its_edge() -> None:
+    loss = lk.MeanSquaredError()
+    found = [
+        Finding("error", f"the value at y_pred = {p:g} is 1", y=0.0, p=p, got=1.0, expected=2.0)
+        for p in (-50.0, 60.0, 70.0, 1.0, 80.0)
+    ]
+    figure = plot_report(Report("mse", tuple(found), ()), loss)
+    value = figure.axes[0]
+    assert {text.get_text() for text in value.texts} == {
+        "\u2190 1",
+        "2, 3 \u2192",
+        "4",
+    }  # the fifth is not written out
+    rings = [line for line in value.get_lines() if len(line.get_xdata()) == 1]
+    assert {float(ring.get_xdata()[0]) for ring in rings} == {1.0}
 
 
 def test_a_loss_without_curves_has_a_report() -> None:

@@ -43,7 +43,6 @@ from scipy.optimize import minimize_scalar
 from sklearn.datasets import load_diabetes
 
 import losskit as lk
-from losskit.advisor.comparison.picture import draw
 
 for name in lk.list_losses(task="regression", trait="robust"):
     print(f"{name:<22} estimates {lk.get(name).about.estimates}")
@@ -92,7 +91,7 @@ print("\n".join(f"{s.code:<32} {s.reasons[0].sentence}" for s in advice.suggesti
 
 result = lk.compare(X, mistyped, ["huber", "cauchy"], folds=5, repeats=1)
 print(result.verdict.text)
-draw(result)
+result.plot()
 
 # %%
 # Mind the panel on the right: by the root mean squared error the losses look alike, because the *test* rows are

@@ -100,6 +100,8 @@ class BoostingObjective:
         """
         y = np.asarray(y_true, dtype=np.float64)
         w = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        if self.link == "identity" and is_convex(self.loss):
+            return best_constant(self.loss, y, w)
         shape = (len(y), classes) if classes > 1 else (len(y),)
         score = np.full(shape[1:], self._guess(y, w))
 
@@ -204,6 +206,23 @@ class BoostingObjective:
         if self.link == "log":
             return float(np.log(max(np.average(y, weights=w), np.finfo(float).tiny)))
         return _median(y, w) if self.link == "identity" else 0.0
+
+
+def best_constant(loss: LossFunction, y: Array, weight: Array | None = None) -> float:
+    """The prediction of least loss among constants, under a convex loss: where its slope changes sign.
+
+    Halving needs no curvature, and no slope's size: a loss that grows exponentially has neither far from its minimum
+    that would tell where that is.
+
+    >>> round(best_constant(catalogue.parse("expectile(expectile=0.9)"), np.array([0.0, 1.0, 2.0])), 6)
+    1.727273
+    """
+    low, high = float(y.min()), float(y.max())
+    for _ in range(60):
+        middle = 0.5 * low + 0.5 * high
+        slope = loss.derivative(y, np.full_like(y, middle), sample_weight=weight)
+        low, high = (low, middle) if np.sum(slope) > 0.0 else (middle, high)
+    return 0.5 * low + 0.5 * high
 
 
 def _content_raised(curvature: Array, w: Array | None) -> Array:

@@ -20,9 +20,20 @@ def main() -> None:
         fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)  # as a shell has it; a command that has more to say has said it
-    except BrokenPipeError:  # the reader of a pipe has gone: losskit list | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # of which Typer and Rich make a status of 1
+            _leave_quietly(0)
+        try:
+            sys.stdout.flush()  # here, since Python has its own words and status for it at its end
+        except BrokenPipeError:
+            _leave_quietly(leaving.code)
+        raise
+
+
+def _leave_quietly(status: str | int | None) -> NoReturn:
+    """Leave where the reader of a pipe has gone, as in ``losskit list | head``."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
 
 
 def fail(message: str) -> NoReturn:

@@ -6,6 +6,7 @@ import doctest
 import inspect
 from typing import Any, NamedTuple
 
+from losskit.about import meaning
 from losskit.labels import COMMON, short
 from losskit.loss import LossFunction
 from losskit.parameters import Legal
@@ -76,6 +77,45 @@ def paragraphs(cls: type[LossFunction]) -> list[str]:
 def examples(cls: type[LossFunction]) -> list[doctest.Example]:
     """The examples of a loss's docstring: source, and what it prints."""
     return doctest.DocTestParser().get_examples(inspect.getdoc(cls) or "")
+
+
+def sections(cls: type[LossFunction]) -> dict[str, str | list[str]]:
+    """What is known of a loss, by title; what there is nothing to say of is left out."""
+    about = cls.about
+    if about is None:
+        return {}
+    said: dict[str, str | list[str]] = {
+        "formula": about.formula,
+        "tasks": ", ".join(sorted(about.tasks)),
+        "traits": [f"{trait}: {meaning(trait)}" for trait in sorted(about.traits)],
+        "estimates": about.estimates,
+        "strengths": list(about.strengths),
+        "weaknesses": list(about.weaknesses),
+        "uses": list(about.uses),
+        "in other libraries": list(about.elsewhere),
+        "references": list(about.references),
+        "also called": ", ".join(about.aliases),
+    }
+    return {title: body for title, body in said.items() if body}
+
+
+def page(cls: type[LossFunction]) -> dict[str, Any]:
+    """All there is to say of a loss, as plain data for JSON.
+
+    >>> import losskit as lk
+    >>> page(lk.HuberLoss)["estimates"]
+    'between the mean and the median'
+    """
+    about = cls.about
+    lists = {"tasks": sorted(about.tasks), "also_called": list(about.aliases)} if about else {}
+    return {
+        "loss": cls.name,
+        "class": f"{cls.__module__}.{cls.__name__}",
+        "about": " ".join(" ".join(paragraphs(cls)[:1]).split()),
+        "parameters": [fact._asdict() for fact in parameters(cls)],
+        **{title.replace(" ", "_"): body for title, body in sections(cls).items()},
+        **lists,
+    }
 
 
 def specimen(cls: type[LossFunction]) -> LossFunction:

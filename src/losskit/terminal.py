@@ -4,10 +4,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from losskit import facts
-from losskit.about import meaning
 from losskit.errors import needs
 from losskit.loss import LossFunction
 
@@ -94,29 +93,13 @@ def _cell(text: str) -> Text:
 
 def show(cls: type[LossFunction]) -> None:
     """Print the page of a loss."""
-    out, about = console(), cls.about
-    paragraphs = facts.paragraphs(cls)
+    out, paragraphs = console(), facts.paragraphs(cls)
     out.print(Text(cls.name, style="bold"), Text(f"({cls.__module__}.{cls.__name__})", style="dim"))
     if paragraphs:
         out.print(Text(" ".join(paragraphs[0].split())))
     _parameters(out, cls)
-    if about is None:
-        return
-    sections: dict[str, Any] = {
-        "formula": about.formula,
-        "tasks": ", ".join(sorted(about.tasks)),
-        "traits": [f"{trait}: {meaning(trait)}" for trait in sorted(about.traits)],
-        "estimates": about.estimates,
-        "strengths": about.strengths,
-        "weaknesses": about.weaknesses,
-        "uses": about.uses,
-        "in other libraries": about.elsewhere,
-        "references": about.references,
-        "also called": ", ".join(about.aliases),
-    }
-    for title, body in sections.items():
-        if body:
-            _section(out, title, [body] if isinstance(body, str) else [f"- {line}" for line in body])
+    for title, body in facts.sections(cls).items():
+        _section(out, title, [body] if isinstance(body, str) else [f"- {line}" for line in body])
 
 
 def _section(out: Console, title: str, lines: list[str]) -> None:

@@ -248,6 +248,20 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"data": {"x": np.arange(30), "y": np.arange(30) / 7}, "target": "y", "losses": ["hinge"]},
         ("hinge is a loss for binary", "mse, mae, huber"),
     ),
+    "a loss of whole arrays": (
+        {"data": {"x": np.arange(30), "y": np.arange(30) / 7}, "target": "y", "losses": ["dice"]},
+        ("DiceLoss takes (y_true, y_pred) as whole arrays",),
+    ),
+    "a loss of probabilities alone": (
+        {"data": {"x": np.arange(30), "animal": WORDS[np.arange(30) % 3]}, "target": "animal",
+         "losses": ["hellinger_distance"]},
+        ("takes no logits",),
+    ),
+    "an example's target": ({"example": "wine", "target": "z"}, ("has its own target",)),
+    "a word among numbers": (
+        {"data": {"x": np.arange(40), "y": ["oops", *(str(i / 7) for i in range(39))]}, "target": "y"},
+        ("too many for classes", '"oops" is none'),
+    ),
     "a rare class": (
         {"data": {"x": np.arange(30), "y": ["a"] * 28 + ["b"] * 2}, "target": "y"},
         ('the class "b" of "y" has 2 rows', "fewer folds"),
@@ -403,11 +417,13 @@ def test_the_calibration_error() -> None:
 
 def test_the_picture(heavy: Comparison, tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
-    figure = draw(heavy, path)
+    figure = heavy.plot(path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         metric_named(m).title for m in heavy.metric_names
     ]
     assert list(tmp_path.iterdir()) == [path]
+    assert heavy.verdict.text.split()[0] in figure.get_suptitle()
+    assert not draw(heavy, heading=False).get_suptitle()  # where the page around it says so
     with pytest.raises(InputError, match="no folder"):
-        draw(heavy, tmp_path / "nowhere" / "picture.png")
+        heavy.plot(tmp_path / "nowhere" / "picture.png")

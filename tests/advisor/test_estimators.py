@@ -1,7 +1,7 @@
 """The estimators: scikit-learn's own checks, known answers, and every loss there is."""
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -12,10 +12,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import losskit as lk
+from losskit.about import CONVEX, SMOOTH, About
 from losskit.advisor import LossClassifier, LossRegressor
 from losskit.advisor.models.boosted import BoostedClassifier, BoostedRegressor
+from losskit.boosting import best_constant, boosting_objective
 from losskit.catalogue import find
 from losskit.loss import LossFunction
+from losskit.scalar import exp, expm1
 from losskit.structures import ArrayLoss
 
 
@@ -111,6 +114,50 @@ def test_redescending_losses_start_well(name: str) -> None:
     except ValueError as error:  # pragma: no cover
         pytest.fail(str(error))
     np.testing.assert_allclose([*model.coef_, model.intercept_], [20, -10, 100], atol=0.5)
+
+
+class Linex(lk.ResidualLoss):
+    """exp(-r) - 1 + r, of r in units of the scale."""
+
+    scale: float = lk.parameter(default=1.0, above=0, doc="residual at which the loss bends, in units of y")
+
+    @lk.rule
+    def value(r, scale):
+        return expm1(-r / scale) + r / scale
+
+    @lk.rule
+    def slope(r, scale):
+        return -expm1(-r / scale) / scale
+
+    @lk.rule
+    def curvature(r, scale):
+        return exp(-r / scale) / (scale * scale)
+
+    about: ClassVar = About(formula="e^{-r} - 1 + r", tasks={"regression"}, traits={CONVEX, SMOOTH})
+
+
+def test_a_loss_that_grows_exponentially_is_learnt(diabetes: tuple[Any, Any]) -> None:
+    """It is so steep at the median that, divided by that, nothing is left of it where it is small."""
+    X, _ = diabetes
+    y = 200 + 100 * X[:, 2] + np.random.default_rng(0).normal(size=len(X))
+    loss = Linex(scale=8)
+    with lk.use_engine("numpy"):
+        model = LossRegressor(loss, l2=1e-6).fit(X, y)
+        np.testing.assert_allclose(model.coef_[2], 100, atol=1)
+        assert loss.compute(y, model.predict(X)) < 0.01
+        start = boosting_objective(loss).init_score(y)
+        assert loss.derivative(y, np.full_like(y, start)).sum() == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "best"), [("mse", 4.0), ("quantile(quantile=0.95)", 9.0), ("expectile(expectile=0.5)", 4.0)]
+)
+def test_best_constant(text: str, best: float) -> None:
+    y = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 5.0, 6.0, 9.0])
+    for unit in (1e-200, 1.0, 1e150):
+        assert best_constant(lk.parse(text), unit * y) == pytest.approx(best * unit, rel=1e-6)
+    weight = (y == 5.0).astype(float)
+    assert best_constant(lk.parse(text), y, weight) == pytest.approx(5.0)
 
 
 def test_weights_count_rows(diabetes: tuple[Any, Any]) -> None:

@@ -35,7 +35,10 @@ def test_columns_of_every_kind(tmp_path: Path) -> None:
     np.testing.assert_array_equal(by_name["size"], [1.5, np.nan, 3.5])
     np.testing.assert_array_equal(by_name["colour"], [1, 0, np.nan])
     np.testing.assert_array_equal(by_name["day"], [19723, 19725, np.nan])
-    assert table.notes == ('1 rows without a value in "price" left out',)
+    assert table.notes == (
+        'dates taken as days since 1970: "day"',
+        '1 row without a value in "price" left out',
+    )
 
 
 def test_csv_parquet_and_json_lines_agree(tmp_path: Path) -> None:
@@ -68,6 +71,10 @@ def test_a_data_frame_and_a_mapping() -> None:
     frame["b"] = frame["b"].astype("category")
     table = from_columns({name: frame[name] for name in frame.columns}, "y")
     np.testing.assert_array_equal(table.features, [[1, 0], [2, np.nan], [np.nan, 1]])
+    frame["day"] = pd.to_datetime(["1970-01-02", "1970-01-03", None])
+    table = from_columns(dict(frame), "y")
+    np.testing.assert_array_equal(table.features[:, 2], [1, 2, np.nan])
+    assert table.notes == ('dates taken as days since 1970: "day"',)
 
 
 def test_useless_columns_are_left_out_and_named() -> None:

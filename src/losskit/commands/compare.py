@@ -83,9 +83,7 @@ def compare(
         terminal.console(stderr=True).print(f"{stopped}; the same command with --resume goes on from there")
         raise typer.Exit(INTERRUPTED) from None
     if output is not None:
-        from losskit.advisor.comparison.picture import draw
-
-        draw(result, output)
+        result.plot(output)
     if report is not None:
         from losskit.advisor.comparison.report import write_report
 

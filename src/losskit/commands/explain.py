@@ -40,7 +40,8 @@ def explain(
     try:
         explanation = explained(made, **given)
     except (ValueError, TypeError, IndexError) as error:
-        raise InputError(f"{made!r}: {error}") from None
+        about = repr(made)
+        raise InputError(str(error) if str(error).startswith(about) else f"{about}: {error}") from None
     print(json.dumps(explanation.to_dict(), allow_nan=False) if as_json else explanation)
 
 
@@ -51,6 +52,8 @@ def numbers_of(option: str, text: str) -> Any:
     (2, [2, 0.5], [[1, 0], [0, 1]])
     """
     rows = [[_number(option, word) for word in row.split(",")] for row in text.split(";") if row.strip()]
+    if not rows:
+        raise InputError(f"{option}: no numbers in {text!r}; write them as 2.5 or 2,0.5,-1.")
     if len({len(row) for row in rows}) != 1:
         raise InputError(f"{option}: rows need as many numbers each as the first, got {text!r}.")
     if ";" in text:
@@ -60,6 +63,6 @@ def numbers_of(option: str, text: str) -> Any:
 
 def _number(option: str, word: str) -> int | float:
     try:
-        return int(word) if re.fullmatch(r"\s*[+-]?\d+\s*", word) else float(word)
+        return int(word) if re.fullmatch(r"\s*[+-]?\d{1,18}\s*", word) else float(word)  # as int64 holds
     except ValueError:
-        raise InputError(f'{option}: "{word.strip()}" is no number; write --p 2.5 or --p 2,0.5,-1.') from None
+        raise InputError(f'{option}: "{word.strip()}" is no number; write 2.5 or 2,0.5,-1.') from None

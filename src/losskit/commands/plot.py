@@ -1,12 +1,13 @@
 """``losskit plot``."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from losskit import terminal
-from losskit.commands.options import parse_losses
+from losskit.commands.options import AsJson, parse_losses
 from losskit.errors import InputError
 
 
@@ -29,6 +30,7 @@ def plot(
     ] = False,
     low: Annotated[float | None, typer.Option(help="Where the range begins.")] = None,
     high: Annotated[float | None, typer.Option(help="Where the range ends.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Draw value, slope and curvature of losses over a range, or a map of their value.
 
@@ -50,7 +52,10 @@ def plot(
         if log or low is not None or high is not None:
             raise InputError("a map has a range and a scale of its own: leave out --log, --low and --high.")
         plot_map(*losses, what=what or "value", sweep=values, output=output)
-    terminal.wrote(output)
+    if as_json:
+        print(json.dumps({"picture": str(output), "losses": [loss.to_config() for loss in losses]}))
+    else:
+        terminal.wrote(output)
 
 
 def values_of(text: str) -> tuple[str, list[Any]]:

@@ -69,7 +69,7 @@ def derivative_by_difference(subject: Subject) -> Iterator[Finding]:
         y, p = batch[0][index[: batch[0].ndim]], batch[1][index]
         by = (
             "opposite in sign"
-            if np.isclose(got, -expected, rtol=1e-4)
+            if np.isclose(got, -expected, rtol=1e-4, atol=0.0)
             else f"off by {abs(got - expected) / abs(expected):.2g} of it"
         )
         yield Finding(

@@ -36,7 +36,11 @@ def _report(subject: Subject, order: int) -> Iterator[Finding]:
     first = next((c for c in wrong if _severity(c) == "error"), wrong[0])
     checked = sum(c.order == order for c in subject.comparisons)
     pattern = _pattern([c for c in wrong if c.plain and c.dtype == first.dtype])
-    by = "opposite in sign" if np.isclose(first.got, -first.truth) else f"off by {_relative(first):.2g} of it"
+    by = (
+        "opposite in sign"
+        if np.isclose(first.got, -first.truth, rtol=1e-4, atol=0.0)
+        else f"off by {_relative(first):.2g} of it"
+    )
     yield Finding(
         _severity(first),
         f"the {WORDS[order]} at {where(first.y, first.p)} ({first.dtype}) is {show(first.got)}, the true one "

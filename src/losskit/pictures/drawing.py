@@ -65,6 +65,8 @@ def check_output(output: str | os.PathLike[str]) -> Path:
 It may end in .png, .svg, .pdf, .jpg, .jpeg, .webp.
     """
     path = Path(output)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a picture to write.")
     suffix = path.suffix.lower().lstrip(".")
     if suffix not in FORMATS:
         named = f'as ".{suffix}"' if suffix else "without knowing its format"
@@ -72,8 +74,6 @@ It may end in .png, .svg, .pdf, .jpg, .jpeg, .webp.
         raise InputError(
             f"{path}: no picture can be written {named}.{nearest(suffix, FORMATS)} It may end in {ends}."
         )
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give the name of a picture to write.")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent} to write it in.")
     return path
@@ -112,4 +112,4 @@ def write_whole(output: str | os.PathLike[str], content: bytes) -> None:
 
 
 def _unwritten(path: Path, error: OSError) -> InputError:
-    return InputError(f"{path}: the picture cannot be written: {error.strerror or error}.")
+    return InputError(f"{path}: the file cannot be written: {error.strerror or error}.")

@@ -78,6 +78,9 @@ def plot_map(
         axes.set_title(label, fontsize=11, color=INK, loc="left", fontweight="bold", wrap=True)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
+    ring = "; ring: the target" if any(plane.target is not None for plane in planes) else ""
+    key = f"arrows: down the gradient{ring}"
+    figure.supxlabel(key, x=0.012, ha="left", fontsize=8.5, color=FAINT)
     if output is not None:
         save(figure, output)
     return figure
@@ -92,7 +95,8 @@ def _panel(figure: "Figure", axes: "Axes", loss: LossFunction, plane: Plane, wha
     colours = LinearSegmentedColormap.from_list("losskit", COLOURS)
     x, y = plane.places(points).T
     levels = _levels(shown)
-    heights = np.clip(shown, levels[0], levels[-1])
+    # just below the last level: what lies on it is left blank
+    heights = np.clip(shown, levels[0], levels[-1] - 1e-9 * (levels[-1] - levels[0]))
     filled = axes.tricontourf(x, y, heights, levels=levels, cmap=colours)
     axes.tricontour(x, y, heights, levels=levels, colors="white", linewidths=0.5, alpha=0.6)
     _arrows(axes, loss, plane)

@@ -27,8 +27,9 @@ PANELS = {
 """The panel that a finding belongs to, by what it speaks of first."""
 
 RED, GREEN = PALETTE[1], PALETTE[2]
+LABEL: dict[str, Any] = {"color": RED, "fontsize": 10, "fontweight": "bold"}
 MOST = 4
-"""Findings that are written out below the curves."""
+"""Findings that are marked, and written out below the curves."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Mark:
 def plot_report(report: Report, loss: LossFunction, output: str | os.PathLike[str] | None = None) -> "Figure":
     """Draw value, slope and curvature of a loss, with what a report says of it: marks, and its sentences below.
 
-    A finding whose inputs lie outside the range is marked at its edge.
+    A finding whose inputs lie outside the range has its number at the edge, with an arrow.
 
     >>> import losskit as lk
     >>> loss = lk.MeanSquaredError()
@@ -65,9 +66,9 @@ def plot_report(report: Report, loss: LossFunction, output: str | os.PathLike[st
         figure.suptitle(" ".join(str(error).split())[:120], fontsize=10, color=FAINT)
     else:
         panels = dict(zip(WHAT, figure.axes, strict=True))
-        for number, finding in enumerate(found, start=1):
-            for mark in _marks(finding, loss, number):
-                _draw(panels[mark.panel], mark)
+        marks = [mark for i, finding in enumerate(found[:MOST], start=1) for mark in _marks(finding, loss, i)]
+        for panel, axes in panels.items():
+            _draw(axes, [mark for mark in marks if mark.panel == panel])
     _sentences(figure, report, found)
     if output is not None:
         save(figure, output)
@@ -104,22 +105,38 @@ def _single(x: Any) -> float | None:
     return None if np.isnan(number) else number
 
 
-def _draw(axes: "Axes", mark: Mark) -> None:
-    """A red ring at what came, a green one at what is true, and the finding's number beside."""
+def _draw(axes: "Axes", marks: list[Mark]) -> None:
+    """The marks of a panel; what lies beyond its range shares a label at the edge."""
     left, right = axes.get_xlim()
+    for mark in marks:
+        if left <= mark.x <= right:
+            _ring(axes, mark)
+    beyond = (
+        ("\u2190 {}", 0.02, "left", [mark for mark in marks if mark.x < left]),
+        ("{} \u2192", 0.98, "right", [mark for mark in marks if mark.x > right]),
+    )
+    for label, place, side, there in beyond:
+        if there:
+            text = label.format(", ".join(str(mark.number) for mark in there))
+            axes.text(place, 0.93, text, transform=axes.transAxes, ha=side, zorder=21, **LABEL)
+
+
+def _ring(axes: "Axes", mark: Mark) -> None:
+    """A red ring at what came, a green one at what is true, and the finding's number beside."""
     bottom, top = axes.get_ylim()
-    x = float(np.clip(mark.x, left, right))
     for ring, height, size in ((RED, mark.got, 12), (GREEN, mark.expected, 7)):
         if height is not None:
             y = float(np.clip(height, bottom, top))
-            axes.plot([x], [y], "o", markersize=size, mfc="none", mec=ring, mew=2.0, zorder=20, clip_on=False)
+            axes.plot(
+                [mark.x], [y], "o", markersize=size, mfc="none", mec=ring, mew=2.0, zorder=20, clip_on=False
+            )
     if mark.got is None:
-        axes.axvline(x, color=RED, linewidth=1.2, linestyle=":", zorder=15)
+        axes.axvline(mark.x, color=RED, linewidth=1.2, linestyle=":", zorder=15)
     y = float(np.clip(mark.got if mark.got is not None else top, bottom, top))
-    beside = -9 if x > 0.5 * (left + right) else 9
+    beside = -9 if mark.x > 0.5 * sum(axes.get_xlim()) else 9
     axes.annotate(
-        str(mark.number), (x, y), xytext=(beside, 9 if y < 0.5 * (bottom + top) else -12), textcoords="offset points",
-        color=RED, fontsize=10, fontweight="bold", ha="center", zorder=21, annotation_clip=False,
+        str(mark.number), (mark.x, y), xytext=(beside, 9 if y < 0.5 * (bottom + top) else -12),
+        textcoords="offset points", ha="center", zorder=21, annotation_clip=False, **LABEL,
     )  # fmt: skip
 
 

@@ -12,9 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from losskit.advisor.data.files import EMPTY_CELLS, quoted
+from losskit.advisor.data.kinds import (
+    EMPTY_CELLS,
+    as_pattern,
+    beginning,
+    cause_of,
+    check_header,
+    kind_of,
+    quoted,
+)
 from losskit.engines.numba import pool
-from losskit.errors import InputError, nearest, needs
+from losskit.errors import InputError, needs
 from losskit.scoring.roles import ROWS, Batch, Grouping, Roles
 
 Progress = Callable[[float, float, int], None]
@@ -43,6 +51,8 @@ class DataFile:
 
     path: Path
     kind: str
+    start: bytes
+    """Its first bytes."""
     state: tuple[int, int, int]
     """Inode, size and time of the last change."""
 
@@ -50,19 +60,8 @@ class DataFile:
     def open(cls, path: str | os.PathLike[str]) -> "DataFile":
         """The file of a path; an error where there is none, or nothing in it."""
         file = Path(path)
-        if file.is_dir():
-            raise InputError(f"{file} is a folder; give the files in it.")
-        if not file.exists():
-            beside = [f.name for f in file.parent.iterdir() if f.is_file()] if file.parent.is_dir() else []
-            raise InputError(f"{file}: there is no such file.{nearest(file.name, beside)}")
-        try:
-            with file.open("rb") as stream:
-                start = stream.read(65536)
-        except OSError as error:
-            raise InputError(f"{file}: the file cannot be read: {error.strerror or error}.") from None
-        if not start.strip():
-            raise InputError(f"{file}: the file is empty; it needs rows of data.")
-        return cls(file, _kind(file, start), _state(file))
+        start = beginning(file)
+        return cls(file, kind_of(file, start), start, _state(file))
 
     @property
     def size(self) -> int:
@@ -123,14 +122,16 @@ def _rows_of(file: DataFile, roles: Roles, groupings: Sequence[Grouping]) -> Ite
 
 def _select(database: Any, file: DataFile, roles: Roles) -> Any:
     """The columns that are needed, as a lazy relation."""
-    pattern = re.sub(r"([\[*?])", r"[\1]", str(file.path))  # DuckDB reads a path as a glob
+    pattern = as_pattern(file.path)
     reader, numbers = "read_parquet(?)", roles.numbers
     if file.kind == "JSON":
         reader = "read_json(?)"
     if file.kind == "CSV":
         # every column is text but those of numbers, so that no cell decides the type of others
         head = "read_csv(?, header=true, all_varchar=true)"
-        roles.check(str(file.path), database.sql(f"FROM {head}", params=[pattern]).columns)
+        present = database.sql(f"FROM {head}", params=[pattern]).columns
+        check_header(file.path, file.start, present, database)
+        roles.check(str(file.path), present)
         empty = ", ".join(map(_text, EMPTY_CELLS))
         types = ", ".join(f"{_text(name)}: 'DOUBLE'" for name in dict.fromkeys(numbers))
         reader = f"read_csv(?, header=true, nullstr=[{empty}], auto_type_candidates=['VARCHAR'], types={{{types}}})"
@@ -180,36 +181,7 @@ def _explained(file: DataFile) -> Iterator[None]:
         yield
     except (duckdb.Error, OSError) as error:
         file.check_unchanged()
-        raise InputError(
-            f"{file.path}: the file cannot be read as {file.kind}: {_sentence(error)}."
-        ) from None
-
-
-def _sentence(error: Exception) -> str:
-    """The first line of DuckDB's message without its heading; of a CSV file, line and cause."""
-    text = re.sub(r"^(\w+ )*Error: ", "", str(error).strip())
-    line = re.search(r"CSV Error on Line: (\d+)", text)
-    cause = re.search(r'converting column "(.*)"\. Could not convert string "(.*)" to', text)
-    if line and cause:
-        return f'line {line[1]} has "{cause[2]}" in column "{cause[1]}", which is no number'
-    lines = [part.strip() for part in text.splitlines() if part.strip() and "Original Line" not in part]
-    shown = (
-        "line " + line[1] + ": " + " ".join(lines[1:2]) if line else lines[0] if lines else "it is damaged"
-    )
-    return shown[:300].rstrip(".:")
-
-
-def _kind(file: Path, start: bytes) -> str:
-    """By the content first and the name second."""
-    suffix = file.suffix.lower()
-    if start[:4] == b"PAR1" or suffix in {".parquet", ".pq"}:
-        return "Parquet"
-    if suffix in {".json", ".jsonl", ".ndjson"}:
-        return "JSON"
-    packed = start[:2] == b"\x1f\x8b" or start[:4] == b"\x28\xb5\x2f\xfd"
-    if b"\0" in start and not packed:
-        raise InputError(f"{file}: the file is binary, neither text (CSV, JSON lines) nor Parquet.")
-    return "CSV"
+        raise InputError(f"{file.path}: the file cannot be read as {file.kind}: {cause_of(error)}.") from None
 
 
 def _state(file: Path) -> tuple[int, int, int]:

@@ -17,8 +17,6 @@ from losskit.scoring import exact_kernel, fused_loop
 from losskit.scoring.exact_kernel import LIMBS
 from losskit.structures import ElementwiseLoss
 
-_ARGUMENT = {"residual": "p - y", "margin": "y * p", "pair": "y, p"}
-
 _IMPORTS = """
 # from exact_kernel.py with the digest {digest}, so that no compiled kernel outlives it
 from losskit.scoring.exact_kernel import BLOCK, INFINITE, add_block, magnitude
@@ -85,12 +83,8 @@ def _module(losses: Sequence[ElementwiseLoss]) -> tuple[str, list[float]]:
         writer.add(_TERMS.format(index=index, value=value))
         calls.append(f"    special[{index}] += add_block(R, terms_{index}(A, B, R, k), limbs[{index}])")
     writer.add("\n".join(["@inline", "def add_losses(A, B, R, k, limbs, special):", *calls]))
-    rules = [term.rules for loss in losses if loss.validate for term in loss.terms]
-    domains = {("y", r.targets) for r in rules} | {("p", r.predictions) for r in rules}
-    tests = sorted(d.expression(x, writer.literal) for x, d in domains if d is not None)
-    zero, one = writer.literal(0.0), writer.literal(1.0)
-    bad = f"where({' | '.join(f'({t})' for t in tests)}, {one}, {zero})" if tests else zero
-    writer.add(f"@inline\ndef outside(y, p):\n    return {bad}")
+    checked = (term.rules for loss in losses if loss.validate for term in loss.terms)
+    writer.add(elementwise.outside_text(checked, writer))
     return writer.text("scores of " + ", ".join(loss.name for loss in losses), [fused_loop.loop]), numbers
 
 
@@ -104,4 +98,4 @@ def _term(term: Any, writer: Writer, numbers: list[float]) -> str:
     numbers += own
     factor = f"{k.pop(0)} * " if term.coefficient != 1.0 else ""
     rule = writer.rule(term.rules.value, f"value_{len(writer.names)}")
-    return f"{factor}({rule}({', '.join([_ARGUMENT[term.rules.argument], *k])}))"
+    return f"{factor}({rule}({', '.join([elementwise.ARGUMENT[term.rules.argument], *k])}))"

@@ -8,7 +8,6 @@ import numpy as np
 
 from losskit.advisor.comparison.metrics import metric_named
 from losskit.advisor.comparison.result import Comparison, Score
-from losskit.errors import needs
 from losskit.labels import number
 from losskit.pictures.drawing import FAINT, INK, PALETTE, check_output, new_figure, quiet, save
 
@@ -23,7 +22,9 @@ WIDE = 3
 """Panels beside each other."""
 
 
-def draw(comparison: Comparison, output: str | os.PathLike[str] | None = None) -> "Figure":
+def draw(
+    comparison: Comparison, output: str | os.PathLike[str] | None = None, *, heading: bool = True
+) -> "Figure":
     """Draw a comparison, one panel a metric, the losses best first; write it to ``output`` if given.
 
     A dot is the mean over the folds, the small dots are the folds. The bar through a dot is the 95 % interval
@@ -46,7 +47,9 @@ def draw(comparison: Comparison, output: str | os.PathLike[str] | None = None) -
     panels[0].set_ylim(len(scores) - 0.45, -0.55)
     for axes in panels[::across]:
         axes.tick_params(axis="y", labelsize=10, labelcolor=INK)
-    _titles(figure, comparison)
+    if heading:
+        _heading(figure, comparison)
+    _key(figure)
     if output is not None:
         save(figure, output)
     return figure
@@ -79,8 +82,6 @@ def _panel(axes: "Axes", comparison: Comparison, scores: list[Score], metric: st
 
 def _mark(axes: "Axes", comparison: Comparison, score: Score, row: int, metric: str, base: float) -> None:
     """A row of a panel: the folds, the interval of the difference, the mean with its number."""
-    with needs("plot"):
-        from matplotlib.patheffects import withStroke
     values, mean, colour = score.metrics[metric], score.mean(metric), _colour(comparison, score, metric)
     jitter = 0.16 * np.sin(np.arange(len(values)) * 2.4)
     axes.scatter(values, row + jitter, s=13, color=colour, alpha=0.28, linewidths=0, zorder=3)
@@ -98,7 +99,7 @@ def _mark(axes: "Axes", comparison: Comparison, score: Score, row: int, metric: 
         fontsize=8.5,
         color=INK,
         zorder=6,
-        path_effects=[withStroke(linewidth=3.2, foreground="white")],
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},  # or the dashed line reads as a colon
     )
 
 
@@ -108,12 +109,16 @@ def _colour(comparison: Comparison, score: Score, metric: str) -> str:
     return {"+": BETTER, "-": WORSE}.get(comparison.mark(score, metric), SAME)
 
 
-def _titles(figure: "Figure", comparison: Comparison) -> None:
-    """What was compared and the verdicts above; how to read it below."""
+def _heading(figure: "Figure", comparison: Comparison) -> None:
+    """What was compared, and the verdicts."""
     wide = int(figure.get_figwidth() * 11.5)
     texts = [comparison.heading(), *(verdict.text for verdict in comparison.verdicts)]
     above = "\n".join(textwrap.fill(text, wide) for text in texts)
     figure.suptitle(above, x=0.012, ha="left", fontsize=10.5, color=INK, linespacing=1.45)
+
+
+def _key(figure: "Figure") -> None:
+    """How to read the panels."""
     key = (
         "dot: mean; small dots: folds; bar: 95 % interval of the difference from the baseline (dashed)."
         "  Green: better, red: worse than it by more than noise; blue: neither."

@@ -80,7 +80,7 @@ def _each_loss_once(comparison: Comparison) -> list[Score]:
 
 def _picture(comparison: Comparison) -> str:
     with io.BytesIO() as stream:
-        draw(comparison).savefig(stream, format="png", dpi=144)
+        draw(comparison, heading=False).savefig(stream, format="png", dpi=144)
         return base64.b64encode(stream.getvalue()).decode()
 
 

@@ -1,9 +1,10 @@
 """The answer of a comparison: what each loss measured, and a verdict."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from losskit.advisor.comparison.metrics import metric_named
 from losskit.advisor.comparison.plan import Plan
 from losskit.labels import label_of, number
 from losskit.loss import LossFunction
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SIGNIFICANT = 0.05
 
@@ -175,6 +179,12 @@ class Comparison:
         """One line that says what was compared and how."""
         task = self.task if self.positive is None else f'{self.task} (looking for "{self.positive}")'
         return f"{self.source}: {self.rows} rows, target {self.target}, {task}, {self.plan.in_words()}"
+
+    def plot(self, output: str | os.PathLike[str] | None = None) -> "Figure":
+        """Draw the scores, one panel a metric, with what is more than noise; write the picture to ``output`` if given."""
+        from losskit.advisor.comparison.picture import draw
+
+        return draw(self, output)
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain data, ready for JSON; losses are best first."""

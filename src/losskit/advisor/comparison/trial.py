@@ -116,6 +116,8 @@ def _table(data: Any, target: Any, example: str | None) -> Table:
     if example is not None:
         if data is not None:
             raise InputError(f'give either data or the example "{example}", not both.')
+        if target is not None:
+            raise InputError(f'the example "{example}" has its own target; leave the target out.')
         return load_example(example)
     if data is None:
         raise InputError("no data: give a CSV or Parquet file, or an example.")

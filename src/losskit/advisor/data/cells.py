@@ -1,5 +1,6 @@
 """Cells of a column, from whatever library: numbers with NaN, or text with None, where a cell is empty."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,3 +45,23 @@ def text_of(column: Any) -> NDArray[np.object_]:
     return np.array(
         [None if cell is None or cell != cell or str(cell) == "" else str(cell) for cell in data], object
     )
+
+
+def word_among_numbers(texts: Sequence[str]) -> str:
+    """A sentence that names a text which keeps a column from being numbers, where most of its texts are; or nothing.
+
+    >>> word_among_numbers(["1", "2.5", "n.a.", "3"])
+    ' Most of it is numbers, but "n.a." is none: correct it, or leave such a cell empty.'
+    """
+    words = [text for text in texts if not _is_number(text)]
+    if not words or 2 * len(words) > len(texts):
+        return ""
+    return f' Most of it is numbers, but "{words[0][:40]}" is none: correct it, or leave such a cell empty.'
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

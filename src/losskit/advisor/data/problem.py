@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from losskit.advisor.comparison.candidates import TASKS, candidates
+from losskit.advisor.data.cells import word_among_numbers
 from losskit.advisor.data.table import MOST_CLASSES, Table
 from losskit.advisor.models.adapters import resolve, tasks_of
 from losskit.errors import InputError, unknown
@@ -93,10 +94,11 @@ def _must_fit(table: Table, task: str, losses: Sequence[str | LossFunction]) -> 
         name = loss if isinstance(loss, str) else loss.name
         tags = ", ".join(sorted(tasks_of(resolve(loss))))
         kind = "numbers" if table.is_numeric else f'text such as "{table.labels[0]}"'
+        stray = "" if table.is_numeric else word_among_numbers(table.labels.tolist())
         better = ", ".join(candidate.name.partition("(")[0] for candidate in candidates(task))
         raise InputError(
             f'{name} is a loss for {tags}, but the target "{table.target}" is {kind} and the task {task}.'
-            f" Losses for it are: {better}."
+            f"{stray} Losses for it are: {better}."
         )
 
 
@@ -126,7 +128,11 @@ def _codes(table: Table, task: str) -> tuple[NDArray[np.intp], tuple[str, ...]]:
         raise InputError(
             f'{table.source}: the target "{table.target}" has {len(values)} different values in'
             f" {len(y)} rows: too many for classes."
-            + (" Is it a quantity, for the task regression?" if table.is_numeric else "")
+            + (
+                " Is it a quantity, for the task regression?"
+                if table.is_numeric
+                else word_among_numbers(labels)
+            )
         )
     if len(values) == 2 and not table.is_numeric and (y == 1).sum() > (y == 0).sum():
         y, labels = 1 - y, labels[::-1]

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from losskit.advisor.data.cells import masked, numbers_of, text_of
-from losskit.advisor.data.files import EMPTY_CELLS as EMPTY_CELLS
 from losskit.advisor.data.files import opened
+from losskit.advisor.data.kinds import NO_ROWS
 from losskit.errors import InputError, nearest, needs, unknown
 
 EXAMPLES = ("diabetes", "breast-cancer", "digits", "wine")
@@ -25,6 +25,10 @@ EXAMPLES = ("diabetes", "breast-cancer", "digits", "wine")
 
 MOST_CLASSES = 20
 """Whole numbers with more distinct values than this are a quantity, not labels."""
+
+
+Feature = tuple[NDArray[np.float64], tuple[str, ...] | None]
+"""A column's numbers, or its codes and the categories that they stand for."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,10 @@ def read_file(path: str | os.PathLike[str], target: str) -> Table:
     file = Path(path)
     with opened(file) as source:
         columns = source.relation.fetchnumpy() if source.relation else {}
+        dates = [name for name, kind in source.types.items() if kind.startswith(("DATE", "TIMESTAMP"))]
     if not columns or not len(next(iter(columns.values()))):
-        raise InputError(f"{file}: the file has a header but no rows; it needs rows of data to learn from.")
-    return from_columns(columns, target, source=str(file), notes=source.notes)
+        raise InputError(f"{file}: {NO_ROWS}")
+    return from_columns(columns, target, source=str(file), notes=(*source.notes, *_of_dates(dates)))
 
 
 def from_columns(
@@ -80,34 +85,20 @@ def from_columns(
             f'{source}: there is no column "{target}".{nearest(target, arrays)}'
             f" The columns are: {_listed(list(arrays))}."
         )
+    dates = [name for name, column in arrays.items() if column.dtype.kind == "M"]
     labels, present = _target(arrays[target], target, source)
     dropped = int((~present).sum())
-    said = [*notes, *([f'{dropped} rows without a value in "{target}" left out'] if dropped else [])]
-    useless: dict[str, list[str]] = {}
-    names: list[str] = []
-    features: list[NDArray[np.float64]] = []
-    categories: list[tuple[str, ...] | None] = []
-    for name, column in arrays.items():
-        if name == target:
-            continue
-        if len(column) != len(present):
-            raise InputError(
-                f'{source}: column "{name}" has {len(column)} rows, "{target}" has {len(present)}.'
-            )
-        values, levels = _feature(column[present])
-        reason = _useless(values, levels)
-        if reason:
-            useless.setdefault(reason, []).append(name)
-            continue
-        names.append(name)
-        features.append(values)
-        categories.append(levels)
+    said = [*notes, *_of_dates(dates)]
+    if dropped:
+        said.append(f'{dropped} row{"s" * (dropped > 1)} without a value in "{target}" left out')
+    kept, useless = _features(arrays, target, present, source)
     said += [f"left out, for {reason}: {_listed(which, 6)}" for reason, which in useless.items()]
-    if not names:
+    if not kept:
         why = f" ({'; '.join(said)})" if said else ""
         raise InputError(f'{source}: no column is left to predict "{target}" from{why}.')
-    matrix = np.column_stack(features)
-    return Table(source, target, labels[present], matrix, tuple(names), tuple(categories), tuple(said))
+    matrix = np.column_stack([values for values, _ in kept.values()])
+    categories = tuple(levels for _, levels in kept.values())
+    return Table(source, target, labels[present], matrix, tuple(kept), categories, tuple(said))
 
 
 def load_example(name: str) -> Table:
@@ -158,7 +149,29 @@ def _target(column: Any, name: str, source: str) -> tuple[NDArray[Any], NDArray[
     return labels, present
 
 
-def _feature(column: Any) -> tuple[NDArray[np.float64], tuple[str, ...] | None]:
+def _features(
+    arrays: Mapping[str, Any], target: str, present: NDArray[np.bool_], source: str
+) -> tuple[dict[str, Feature], dict[str, list[str]]]:
+    """Every column but the target, of the rows that have one; and the useless ones by the reason why."""
+    kept: dict[str, Feature] = {}
+    useless: dict[str, list[str]] = {}
+    for name, column in arrays.items():
+        if name == target:
+            continue
+        if len(column) != len(present):
+            raise InputError(
+                f'{source}: column "{name}" has {len(column)} rows, "{target}" has {len(present)}.'
+            )
+        feature = _feature(column[present])
+        reason = _useless(*feature)
+        if reason:
+            useless.setdefault(reason, []).append(name)
+        else:
+            kept[name] = feature
+    return kept, useless
+
+
+def _feature(column: Any) -> Feature:
     """A feature as float64: numbers (NaN for empty or infinite), or codes into the categories returned."""
     numbers = numbers_of(column)
     if numbers is not None:
@@ -167,6 +180,11 @@ def _feature(column: Any) -> tuple[NDArray[np.float64], tuple[str, ...] | None]:
     levels = sorted({cell for cell in text if cell is not None})
     code = {level: float(i) for i, level in enumerate(levels)}
     return np.array([np.nan if cell is None else code[cell] for cell in text]), tuple(levels)
+
+
+def _of_dates(names: Sequence[str]) -> list[str]:
+    """A note on the columns of dates."""
+    return [f"dates taken as days since 1970: {_listed(names, 6)}"] if names else []
 
 
 def _useless(values: NDArray[np.float64], levels: tuple[str, ...] | None) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from losskit import catalogue
 from losskit.advisor.models.model import Objective
-from losskit.errors import needs
+from losskit.errors import InputError, needs
 from losskit.links import link_of, on_logits, terms
 from losskit.loss import LossFunction
 from losskit.structures import ArrayLoss, RowLoss
@@ -35,9 +35,9 @@ def resolve(loss: object) -> LossFunction:
         )
     for part in terms(loss):
         if isinstance(part, ArrayLoss):
-            raise ValueError(
+            raise InputError(
                 f"{type(part).__name__} takes ({', '.join(part.arguments)}) as whole arrays; the models here answer one "
-                "number a row, or one a class: choose a loss of single predictions or of rows"
+                "number a row, or one a class: choose a loss of single predictions or of rows."
             )
     return loss
 
@@ -138,7 +138,7 @@ def adapter_for(loss: object, classes: int) -> Adapter:
     rows = [part for part in parts if isinstance(part, RowLoss)]
     if rows:
         if any(part.form.link != "softmax" for part in rows):
-            raise ValueError(f"{found!r} takes no logits, and logits are what a classifier has")
+            raise InputError(f"{found!r} takes no logits, and logits are what a classifier has.")
         return Adapter(found, "rows", classes, one_hot=any(p.form.target == "distribution" for p in rows))
     link = link_of(found)
     return Adapter(found, link if link in ("margin", "logit") else "probability", classes)

@@ -8,9 +8,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from losskit.advisor.models.adapters import Adapter, adapter_for, resolve
 from losskit.advisor.models.model import Model, minimise, threads_for
-from losskit.advisor.models.paths import Path, classification_paths, divided, regression_paths, steepness
+from losskit.advisor.models.paths import (
+    Path,
+    classification_paths,
+    divided,
+    regression_paths,
+    steepness,
+)
+from losskit.boosting import best_constant
 from losskit.errors import needs
-from losskit.links import is_of_log
+from losskit.links import is_convex, is_of_log
 from losskit.loss import LossFunction
 
 with needs("compare"):
@@ -87,10 +94,10 @@ class LossRegressor(RegressorMixin, _LossEstimator):  # type: ignore[misc,unused
     The objective is ``loss(y, prediction) / s + l2/2 * |weights|^2``; intercepts are not penalised.
 
     The target is never rescaled, so a loss's own scale (Huber's ``delta``) is in the units of ``y``. It is
-    the model's output that is scaled: ``prediction = median(y) + spread(y) * f(x)``. The loss is divided by
-    ``s``, how steep it is at the start, so ``l2`` means the same under every loss and in every unit: twice
-    a loss gives the same model. A loss that is not convex starts from the fit of a Huber loss. Features
-    should be scaled first.
+    the model's output that is scaled: ``prediction = c + spread(y) * f(x)``, where ``c`` is the best constant
+    of a convex loss, else the median. The loss is divided by ``s``, how steep it is at the start, so ``l2``
+    means the same under every loss and in every unit: twice a loss gives the same model. A loss that is not
+    convex starts from the fit of a Huber loss. Features should be scaled first.
 
     Parameters
     ----------
@@ -146,6 +153,9 @@ class LossRegressor(RegressorMixin, _LossEstimator):  # type: ignore[misc,unused
         centre, spread = _centre_and_spread(target, weight)
         if self._exponential:
             centre, spread = float(np.log(max(np.average(target, weights=weight), 1e-12))), 1.0
+        elif is_convex(self.loss_):
+            # not the median: a loss that grows exponentially is so steep there that, divided by that, nothing is left
+            centre = best_constant(self.loss_, target, weight)
         self._minimise(matrix, 1, regression_paths(self.loss_, target, weight, centre, spread))
         self._centre, self._spread = centre, spread
         if not self.hidden:

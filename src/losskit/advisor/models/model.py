@@ -106,7 +106,10 @@ def minimise(
 
     def function(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         try:
-            value, gradient = model.value_and_gradient(parameters, X, objective)
+            with np.errstate(
+                over="ignore", invalid="ignore"
+            ):  # a step may be too long; it is shortened below
+                value, gradient = model.value_and_gradient(parameters, X, objective)
         except ValueError:
             if np.isinf(highest[0]):
                 raise

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from losskit.advisor.data.cells import word_among_numbers
 from losskit.advisor.data.table import MOST_CLASSES
 from losskit.advisor.recommendation.columns import LEAST, Column, check_finite, first
 from losskit.advisor.recommendation.goals import Goal
@@ -202,7 +203,11 @@ def _codes(
     if values.size > max(MOST_CLASSES, y.size // 10):
         raise InputError(
             f"{names.target} has {values.size} different values in {y.size} rows: too many for classes."
-            + (" Is it a quantity, for the task regression?" if target.levels is None else "")
+            + (
+                " Is it a quantity, for the task regression?"
+                if target.levels is None
+                else word_among_numbers(labels)
+            )
         )
     if values.size == 2 and target.levels is not None and 2 * codes.sum() > codes.size:
         codes, labels = 1 - codes, labels[::-1]

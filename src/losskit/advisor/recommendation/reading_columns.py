@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from losskit.advisor.data.cells import masked
-from losskit.advisor.data.files import OpenFile, quoted
+from losskit.advisor.data.cells import masked, word_among_numbers
+from losskit.advisor.data.files import OpenFile
+from losskit.advisor.data.kinds import NO_ROWS, quoted
 from losskit.advisor.recommendation.advice import answer_to
 from losskit.advisor.recommendation.answer import Recommendation
 from losskit.advisor.recommendation.columns import Column
@@ -56,6 +57,8 @@ def of_columns(table: OpenFile, ask: Columns) -> Recommendation:
         raise InputError(
             f'{ask.file}: "{ask.target}" is the target; it cannot be its own prediction or weight.'
         )
+    if not table.relation.limit(1).fetchall():
+        raise InputError(f"{ask.file}: {NO_ROWS}")
     others = [] if ask.predictions else [name for name in table.relation.columns if name not in ask.named]
     if not table.is_binary:
         table = _parsed_once(table, ask.named + others)
@@ -96,10 +99,15 @@ def _target(table: OpenFile, name: str, names: Names) -> Column:
     column = table.relation.project(quoted(name))
     if str(column.types[0]) != "VARCHAR":
         return Column(_filled(column, name))
-    texts = column.distinct().filter(f"{quoted(name)} != ''").order(quoted(name)).limit(MOST_LEVELS)
-    levels = [row[0] for row in texts.fetchall()]
+    texts = column.distinct().filter(f"{quoted(name)} != ''").order(quoted(name))
+    levels = [row[0] for row in texts.limit(MOST_LEVELS).fetchall()]
     if len(levels) == MOST_LEVELS:
-        raise InputError(f"{names.target} has {MOST_LEVELS:,} different texts or more: too many for classes.")
+        # where numbers and a word are sorted as texts, the word may be beyond the first of them
+        words = texts.filter(f"TRY_CAST({quoted(name)} AS DOUBLE) IS NULL").limit(1).fetchall()
+        why = word_among_numbers([*levels, *(word for (word,) in words)])
+        raise InputError(
+            f"{names.target} has {MOST_LEVELS:,} different texts or more: too many for classes.{why}"
+        )
     if not levels:
         raise InputError(f"{names.target} has no value in any row: every cell is empty.")
     listed = ", ".join("'" + level.replace("'", "''") + "'" for level in levels)

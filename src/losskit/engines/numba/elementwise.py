@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -155,7 +156,7 @@ def _bind(loss: ElementwiseLoss, dtype: np.dtype[Any]) -> Kernel:
     return Kernel(loop, tuple(map(dtype.type, numbers or [0.0])), domains, saturates, alone)
 
 
-_ARGUMENT = {"residual": "p - y", "margin": "y * p", "pair": "y, p"}
+ARGUMENT = {"residual": "p - y", "margin": "y * p", "pair": "y, p"}
 _CHAIN = {"residual": ("", ""), "margin": ("y * ", "y * y * "), "pair": ("", "")}
 
 
@@ -176,19 +177,19 @@ def module_text(sets: tuple[tuple[RuleSet, bool], ...], dtype: str) -> str:
         chains = ("", *_CHAIN[rules.argument])
         for (kind, body), chain in zip(bodies.items(), chains, strict=True):
             name = writer.rule(getattr(rules, kind), f"{kind}_{index}")
-            body.append(f"{factor}({chain}{name}({_ARGUMENT[rules.argument]}{numbers}))")
+            body.append(f"{factor}({chain}{name}({ARGUMENT[rules.argument]}{numbers}))")
     for kind, body in bodies.items():
         writer.add(f"@inline\ndef {kind}(y, p, k):\n    return {' + '.join(body)}")
-    writer.add(_outside(sets, writer))
+    writer.add(outside_text((rules for rules, _ in sets), writer))
     expensive = any(f"{word}(" in text for word in _EXPENSIVE for text in writer.functions)
     writer.add(f"BLOCK = {BLOCK}\nEXPENSIVE = {expensive}\nAPART = {expensive and dtype == 'float32'}")
     origin = " + ".join(dict.fromkeys(f"{rules.value.__module__}.{rules.name}" for rules, _ in sets))
     return writer.text(origin, [elementwise_loop.loop])
 
 
-def _outside(sets: tuple[tuple[RuleSet, bool], ...], writer: Writer) -> str:
+def outside_text(sets: Iterable[RuleSet], writer: Writer) -> str:
     """1.0 where a target or a prediction lies outside its domain: a float, for a count that vectorises."""
-    domains = {("y", rules.targets) for rules, _ in sets} | {("p", rules.predictions) for rules, _ in sets}
+    domains = {pair for rules in sets for pair in (("y", rules.targets), ("p", rules.predictions))}
     tests = sorted(d.expression(x, writer.literal) for x, d in domains if d is not None)
     zero, one = writer.literal(0.0), writer.literal(1.0)
     test = f"where({' | '.join(f'({t})' for t in tests)}, {one}, {zero})" if tests else zero
