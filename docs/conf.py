@@ -42,6 +42,8 @@ sphinx_gallery_conf = {
 }
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": _gallery.BLUE, "color-brand-content": _gallery.BLUE}
 }
