@@ -20,8 +20,8 @@ check: .venv/dev  ## format, lint, types, and the tests with every set of parame
 	$(BIN)/mypy
 	LOSSKIT_THOROUGH=1 $(BIN)/python -m pytest -n auto
 
-bench: .venv/dev  ## speed beside the peers; ARGS="--quick --only huber" narrows it
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: .venv/peers  ## speed beside the peers; ARGS="--quick --only huber" narrows it
+	PYTHONPATH=.venv/peers $(BIN)/python -m benchmarks $(ARGS)
 
 bench-failures: .venv/peers  ## inputs on which released losses fail, peer by peer; ARGS="--only torch" narrows it
 	PYTHONPATH=.venv/peers $(BIN)/python -m benchmarks.failures $(ARGS)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import losskit as lk
-from benchmarks.array_peers import losskit_contestants, torch_contestants
+from benchmarks.arrays import contestants_of
 from benchmarks.harness import Case, Contestant
 
 SIZES = ("1e3", "1e5", "1e6")
@@ -90,23 +90,22 @@ SUBJECTS = {
 }
 
 
-def cases(sizes: tuple[str, ...], threads: int) -> list[Case]:
+def cases(sizes: tuple[str, ...], dtype: str) -> list[Case]:
     """Every loss at every size; sizes are numbers of terms, such as "1e5"."""
     return [
         Case(
             "columns",
             name,
             size,
-            partial(_contestants, subject, int(float(size))),
-            tolerance=subject.tolerance,
+            partial(_contestants, subject, int(float(size)), dtype),
+            dtype,
+            subject.tolerance,
         )
         for name, subject in SUBJECTS.items()
         for size in sizes
     ]
 
 
-def _contestants(subject: Subject, n: int) -> list[Contestant]:
+def _contestants(subject: Subject, n: int, dtype: str) -> list[Contestant]:
     loss = subject.loss()
-    arrays = tuple(x.astype(np.float32) for x in loss.example(np.random.default_rng(0), n))
-    moving = [loss.arguments.index(name) for name in loss.differentiable]
-    return [*losskit_contestants(loss, arrays, moving), *torch_contestants(subject.torch, arrays, moving)]
+    return contestants_of(loss, loss.example(np.random.default_rng(0), n), dtype, subject.torch)

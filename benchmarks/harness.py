@@ -9,16 +9,12 @@ import gc
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-Array = npt.NDArray[Any]
-Answer = tuple[float, Array]
-Kind = Literal["losskit", "peer", "floor"]
+from benchmarks.agreement import WITHIN, Answer, disagreement
+from benchmarks.outcomes import Entry, Kind, Outcome, interval
 
 SAMPLE = 0.002
 """A timed sample lasts about this long, in seconds: a shorter call is repeated."""
@@ -47,6 +43,8 @@ class Contestant:
     name: str
     kind: Kind
     start: Callable[[], Runner]
+    code: str = ""
+    """What a user of a peer writes, where it is data."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Case:
     """Makes the data and the contestants; the first of kind "losskit" is what all ratios refer to."""
     dtype: str = "float32"
     tolerance: float = 1e-5
-    """Values agree to this relative error, gradients to this part of the largest gradient."""
+    """In float32 values agree to this relative error, gradients to this part of the largest gradient."""
 
 
 @dataclass(frozen=True)
@@ -75,121 +73,16 @@ class Plan:
 QUICK = Plan(seconds=1.0, at_least=3, at_most=5)
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A median and the 95 % bootstrap interval around it."""
-
-    median: float
-    low: float
-    high: float
-
-
-@dataclass
-class Entry:
-    """What came of one contestant in a case."""
-
-    name: str
-    kind: Kind
-    times: list[float] = field(default_factory=list)
-    """Seconds a call, one a round."""
-    trouble: str = ""
-    """Why it was not timed: it failed, or its answer is another one."""
-    ratio: Interval | None = None
-    """Its time over losskit's, round by round: above 1 losskit is faster."""
-    best_ratio: float | None = None
-    """Its best round over losskit's best."""
-
-    @property
-    def times_faster(self) -> float | None:
-        """How many times faster losskit is: the lesser of the median of ratios and that of the best rounds."""
-        if self.ratio is None or self.best_ratio is None:
-            return None
-        return min(self.ratio.median, self.best_ratio)
-
-    @property
-    def median(self) -> float:
-        return float(np.median(self.times)) if self.times else math.nan
-
-    @property
-    def best(self) -> float:
-        return min(self.times, default=math.nan)
-
-
-@dataclass
-class Outcome:
-    """What came of a case."""
-
-    structure: str
-    loss: str
-    size: str
-    dtype: str
-    threads: int
-    tolerance: float
-    entries: list[Entry]
-
-    def find(self, name: str) -> Entry | None:
-        """The entry of that name, if it took part."""
-        return next((e for e in self.entries if e.name == name), None)
-
-    @property
-    def floor(self) -> Entry | None:
-        return next((e for e in self.entries if e.kind == "floor" and e.times), None)
-
-    @property
-    def best_peer(self) -> Entry | None:
-        """The peer that comes closest to losskit, or passes it."""
-        peers = [e for e in self.entries if e.kind == "peer" and e.times_faster is not None]
-        return min(peers, key=lambda e: e.times_faster or math.inf, default=None)
-
-    @property
-    def ahead(self) -> bool:
-        """Whether losskit is faster than the best peer, by more than noise and in the best rounds too.
-
-        The second matters on a busy machine: a peer whose threads wait for each other loses
-        milliseconds whenever one of them has no core, and its median says nothing about its code.
-        """
-        best = self.best_peer
-        if best is None or best.ratio is None or best.best_ratio is None:
-            return False
-        return best.ratio.low > 1.0 and best.best_ratio > 1.0
-
-
-def interval(ratios: Sequence[float] | Array, resamples: int = 2000, seed: int = 0) -> Interval:
-    """The median of ``ratios`` with its 95 % bootstrap interval."""
-    x = np.asarray(ratios, dtype=np.float64)
-    if x.size == 0:
-        raise ValueError("an interval needs at least one ratio")
-    drawn = np.random.default_rng(seed).integers(0, x.size, (resamples, x.size))
-    low, high = np.quantile(np.median(x[drawn], axis=1), (0.025, 0.975))
-    return Interval(float(np.median(x)), float(low), float(high))
-
-
-def disagreement(reference: Answer, other: Answer, tolerance: float) -> str:
-    """How two answers differ by more than the tolerance, in words; "" where they agree."""
-    (value, gradient), (other_value, other_gradient) = reference, other
-    if not abs(other_value - value) <= tolerance * abs(value):
-        return f"value {other_value:.8g} instead of {value:.8g}"
-    if other_gradient.shape != gradient.shape:
-        return f"gradient of shape {other_gradient.shape} instead of {gradient.shape}"
-    a, b = gradient.reshape(-1), other_gradient.reshape(-1)
-    largest, error = 0.0, 0.0
-    for start in range(0, a.size, 1 << 20):  # in pieces: a difference may be as large as the data
-        piece = a[start : start + (1 << 20)].astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            gap = np.abs(b[start : start + (1 << 20)] - piece)
-        largest = max(largest, float(np.max(np.abs(piece))))
-        error = max(error, math.inf if np.isnan(gap).any() else float(gap.max()))
-    if not error <= tolerance * largest:
-        return f"gradient off by {error:.3g} where the largest is {largest:.3g}"
-    return ""
-
-
-def compete(case: Case, threads: int, plan: Plan, without: Iterable[str] = ()) -> Outcome:
-    """Check the contestants of a case against losskit and time those that agree."""
-    contestants = [c for c in case.build() if c.name not in set(without)]
-    entries = [Entry(c.name, c.kind) for c in contestants]
-    outcome = Outcome(case.structure, case.loss, case.size, case.dtype, threads, case.tolerance, entries)
-    runners = _checked(contestants, entries, case.tolerance)
+def compete(
+    case: Case, threads: int, plan: Plan, without: Iterable[str] = (), alone: bool = False
+) -> Outcome:
+    """Check the contestants of a case against losskit and time those that agree; ``alone``: no peers."""
+    left = set(without)
+    contestants = [c for c in case.build() if c.name not in left and not (alone and c.kind == "peer")]
+    entries = [Entry(c.name, c.kind, c.code) for c in contestants]
+    tolerance = case.tolerance * WITHIN[case.dtype]
+    outcome = Outcome(case.structure, case.loss, case.size, case.dtype, threads, tolerance, entries)
+    runners = _checked(contestants, entries, tolerance)
     baseline = next((e.name for e in entries if e.kind == "losskit"), None)
     if baseline in runners:
         _time(runners, {e.name: e for e in entries}, plan)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import losskit as lk
-from benchmarks.array_peers import losskit_contestants, torch_contestants
+from benchmarks.arrays import contestants_of
 from benchmarks.harness import Case, Contestant
 
 SIZES = ("1024x768x32000",)
@@ -19,19 +19,18 @@ def _linear_cross_entropy(y: Any, hidden: Any, weight: Any) -> Any:
     return F.cross_entropy(F.linear(hidden, weight), y)
 
 
-def cases(sizes: tuple[str, ...], threads: int) -> list[Case]:
+def cases(sizes: tuple[str, ...], dtype: str) -> list[Case]:
     """Sizes are rows x features x classes."""
     return [
-        Case("linear", "linear_cross_entropy", size, partial(_contestants, size), tolerance=1e-4)
+        Case("linear", "linear_cross_entropy", size, partial(_contestants, size, dtype), dtype, 1e-4)
         for size in sizes
     ]
 
 
-def _contestants(size: str) -> list[Contestant]:
+def _contestants(size: str, dtype: str) -> list[Contestant]:
     rows, features, classes = (int(float(part)) for part in size.split("x"))
     random = np.random.default_rng(0)
     hidden = random.standard_normal((rows, features), dtype=np.float32)
     weight = np.float32(0.05) * random.standard_normal((classes, features), dtype=np.float32)
     arrays = (random.integers(0, classes, rows), hidden, weight)
-    ours = losskit_contestants(lk.LinearCrossEntropy(), arrays, [1, 2])
-    return [*ours, *torch_contestants(_linear_cross_entropy, arrays, [1, 2])]
+    return contestants_of(lk.LinearCrossEntropy(), arrays, dtype, _linear_cross_entropy)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import losskit as lk
-from benchmarks.array_peers import losskit_contestants, torch_contestants
+from benchmarks.arrays import contestants_of
 from benchmarks.harness import Case, Contestant
 
 SIZES = ("1000x100", "32x1000")
@@ -44,7 +44,7 @@ def _lambda(y: Any, s: Any) -> Any:
 
     gain = _gain(y) / _best(y)[:, None]
     rank = s.detach().argsort(-1, descending=True).argsort(-1)
-    apart = (rank[:, :, None] - rank[:, None, :]).abs()
+    apart = (rank[:, :, None] - rank[:, None, :]).abs().to(s.dtype)
     step = 1.0 / torch.log2(1.0 + apart) - 1.0 / torch.log2(2.0 + apart)
     weight = step.nan_to_num() * (gain[:, :, None] - gain[:, None, :]).abs()
     return _logistic(y, s, weight) / math.log(2.0)
@@ -57,7 +57,7 @@ def _gain(y: Any) -> Any:
 def _best(y: Any) -> Any:
     import torch
 
-    places = torch.arange(2, y.shape[-1] + 2)
+    places = torch.arange(2, y.shape[-1] + 2, dtype=y.dtype)
     return (_gain(y).sort(-1, descending=True).values / torch.log2(places)).sum(-1)
 
 
@@ -86,19 +86,19 @@ SUBJECTS = {
 }
 
 
-def cases(sizes: tuple[str, ...], threads: int) -> list[Case]:
+def cases(sizes: tuple[str, ...], dtype: str) -> list[Case]:
     """Every loss at every size; sizes are queries x items."""
     return [
-        Case("lists", name, size, partial(_contestants, subject, size), tolerance=1e-4)
+        Case("lists", name, size, partial(_contestants, subject, size, dtype), dtype, 1e-4)
         for name, subject in SUBJECTS.items()
         for size in sizes
     ]
 
 
-def _contestants(subject: Subject, size: str) -> list[Contestant]:
+def _contestants(subject: Subject, size: str, dtype: str) -> list[Contestant]:
     queries, items = (int(float(part)) for part in size.split("x"))
     random = np.random.default_rng(0)
     shape = (queries, items)
     grades = random.integers(0, 5, shape) if subject.ties else np.argsort(random.random(shape), -1)
     arrays = (grades.astype(np.float32), random.standard_normal(shape, dtype=np.float32))
-    return [*losskit_contestants(subject.loss(), arrays, [1]), *torch_contestants(subject.torch, arrays, [1])]
+    return contestants_of(subject.loss(), arrays, dtype, subject.torch)

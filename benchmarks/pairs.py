@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import losskit as lk
-from benchmarks.array_peers import losskit_contestants, torch_contestants
+from benchmarks.arrays import contestants_of
 from benchmarks.harness import Case, Contestant
 
 SIZES = ("100000x128", "10000x768")
@@ -63,20 +63,18 @@ SUBJECTS = {
 }
 
 
-def cases(sizes: tuple[str, ...], threads: int) -> list[Case]:
+def cases(sizes: tuple[str, ...], dtype: str) -> list[Case]:
     """Every loss at every size; sizes are rows x features."""
     return [
-        Case("pairs", name, size, partial(_contestants, subject, size))
+        Case("pairs", name, size, partial(_contestants, subject, size, dtype), dtype)
         for name, subject in SUBJECTS.items()
         for size in sizes
     ]
 
 
-def _contestants(subject: Subject, size: str) -> list[Contestant]:
+def _contestants(subject: Subject, size: str, dtype: str) -> list[Contestant]:
     n, features = (int(float(part)) for part in size.split("x"))
     loss, random = subject.loss(), np.random.default_rng(0)
-    labels = [a.astype(np.float32) for a in loss.example(random, n)[: -len(loss.differentiable)]]
+    labels = loss.example(random, n)[: -len(loss.differentiable)]
     vectors = random.standard_normal((len(loss.differentiable), n, features), dtype=np.float32)
-    arrays = (*labels, *vectors)
-    moving = [loss.arguments.index(name) for name in loss.differentiable]
-    return [*losskit_contestants(loss, arrays, moving), *torch_contestants(subject.torch, arrays, moving)]
+    return contestants_of(loss, (*labels, *vectors), dtype, subject.torch)

@@ -1,4 +1,4 @@
-"""What came out, as Rich tables, as JSON and as the table of the README."""
+"""What came out, as tables on the terminal."""
 
 import importlib.metadata
 import os
@@ -9,10 +9,12 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.harness import Entry, Interval, Outcome
+from benchmarks.outcomes import Entry, Interval, Outcome
 from benchmarks.startup import Cost
 
-PACKAGES = ("losskit", "numpy", "numba", "torch", "scikit-learn")
+PACKAGES = (
+    "losskit", "numpy", "numba", "torch", "jax", "optax", "scikit-learn", "keras", "kornia", "monai", "POT",
+)  # fmt: skip
 
 
 def machine(threads: Iterable[int], date: str) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def _claim(outcome: Outcome) -> str:
         return "no peer to compare with"
     if outcome.ahead:
         return f"losskit is ahead: {best.times_faster:.2f} times faster than {best.name}, the best peer"
-    if best.ratio.high < 1.0 and best.best_ratio < 1.0:
+    if outcome.behind:
         return f"losskit is behind: {1.0 / max(best.ratio.median, best.best_ratio):.2f} times slower than {best.name}"
     return f"no difference that stands out from the noise between losskit and {best.name}"
 
@@ -117,91 +119,3 @@ def startup_table(costs: list[Cost]) -> Table:
             cost.what, f"{digits(cost.median)} {cost.unit}", f"{digits(cost.best)} {cost.unit}", cost.note
         )
     return table
-
-
-def as_data(
-    facts: dict[str, Any], outcomes: list[Outcome], costs: list[Cost], left_out: dict[str, str]
-) -> dict[str, Any]:
-    """The whole run for JSON: every sample, in seconds unless it says otherwise."""
-    return {
-        "machine": facts,
-        "cases": [_case_data(outcome) for outcome in outcomes],
-        "startup": [
-            {
-                "what": c.what,
-                "unit": c.unit,
-                "median": c.median,
-                "best": c.best,
-                "samples": c.samples,
-                "note": c.note,
-            }
-            for c in costs
-        ],
-        "left_out": left_out,
-    }
-
-
-def _case_data(outcome: Outcome) -> dict[str, Any]:
-    best = outcome.best_peer
-    entries = []
-    for entry in outcome.entries:
-        data: dict[str, Any] = {"name": entry.name, "kind": entry.kind}
-        if entry.trouble:
-            data["not_timed"] = entry.trouble
-        if entry.times:
-            data |= {"median": entry.median, "best": entry.best, "times": entry.times}
-        if entry.ratio is not None:
-            data["over_losskit"] = {
-                "median": entry.ratio.median, "low": entry.ratio.low, "high": entry.ratio.high,
-                "best": entry.best_ratio,
-            }  # fmt: skip
-        entries.append(data)
-    return {
-        "structure": outcome.structure, "loss": outcome.loss, "size": outcome.size, "dtype": outcome.dtype,
-        "threads": outcome.threads, "tolerance": outcome.tolerance, "contestants": entries,
-        "best_peer": best.name if best else None, "ahead": outcome.ahead,
-    }  # fmt: skip
-
-
-def markdown(facts: dict[str, Any], outcomes: list[Outcome]) -> str:
-    """The short table that the README shows: the largest elementwise size and every other structure, most threads."""
-    lines = [
-        "| loss | size | losskit | with `out=` | floor | ÷ floor | with `out=` "
-        "| torch eager ÷ losskit | torch.compile ÷ losskit |",
-        "| --- | --- | --: | --: | --: | --: | --: | --: | --: |",
-    ]
-    for outcome in _shown(outcomes):
-        ours, warm = outcome.find("losskit"), outcome.find("losskit out=")
-        cells = [
-            outcome.loss.replace("_", " "), outcome.size.replace("x", " × "), _time(ours), _time(warm),
-            _time(outcome.floor), _best_over_floor(outcome, ours), _best_over_floor(outcome, warm),
-            _times_faster(outcome.find("torch eager")), _times_faster(outcome.find("torch.compile")),
-        ]  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
-    note = (
-        "Value and gradient in float32. Times are best rounds, out of rounds in random order in one process; of the ratio "
-        "in the best rounds and the median of the ratios within a round the smaller one is shown. "
-        "Floor: `torch.add(a, b, out=c)` on arrays of the same size, for softmax rows a copy. "
-        f"{machine_line(facts)}."
-    )
-    return "\n".join([*lines, "", note, ""])
-
-
-def _shown(outcomes: list[Outcome]) -> list[Outcome]:
-    most = max((o.threads for o in outcomes), default=0)
-    timed = [o for o in outcomes if o.threads == most and _time(o.find("losskit"))]
-    largest = max((float(o.size) for o in timed if o.structure == "elementwise"), default=0.0)
-    return [o for o in timed if o.structure != "elementwise" or float(o.size) == largest]
-
-
-def _time(entry: Entry | None) -> str:
-    return duration(entry.best) if entry is not None and entry.times else ""
-
-
-def _best_over_floor(outcome: Outcome, entry: Entry | None) -> str:
-    floor = outcome.floor
-    return f"{entry.best / floor.best:.2f}" if floor is not None and entry is not None and entry.times else ""
-
-
-def _times_faster(entry: Entry | None) -> str:
-    return "–" if entry is None or entry.times_faster is None else digits(entry.times_faster)

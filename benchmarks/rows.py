@@ -1,4 +1,4 @@
-"""Softmax cross-entropy with index targets: value and gradient of the mean over rows."""
+"""Losses of rows of classes, every one there is: value and gradient of the mean over rows."""
 
 from functools import partial
 from typing import Any
@@ -6,33 +6,55 @@ from typing import Any
 import numpy as np
 
 import losskit as lk
+from benchmarks.agreement import Array, dtype_of
+from benchmarks.contestants import add_floors, copy_floors, losskit_contestants
 from benchmarks.harness import Case, Contestant
-from benchmarks.peers import copy_floor, left_out, losskit_contestants, torch_contestants
+from benchmarks.peer_table import ROWS
+from benchmarks.subjects import texts, with_peers
+from losskit.structures import RowLoss
 
 SIZES = ("1000000x10", "65536x1000", "4096x32000")
 QUICK = ("4096x10", "512x1000")
 
 
-def _cross_entropy(x: Any, y: Any) -> Any:
-    import torch.nn.functional as F  # noqa: N812
-
-    return F.cross_entropy(x, y)
-
-
-def cases(sizes: tuple[str, ...], threads: int) -> list[Case]:
-    """The loss at every size; sizes are rows x classes, such as "65536x1000"."""
-    try:
-        loss = lk.SparseCategoricalCrossEntropy(from_logits=True)
-    except AttributeError as error:
-        left_out.add("rows", error)
-        return []
-    return [Case("rows", "softmax_ce", size, partial(_contestants, loss, size)) for size in sizes]
+def cases(sizes: tuple[str, ...], dtype: str) -> list[Case]:
+    """Every loss at every size; sizes are rows x classes, such as "65536x1000"."""
+    return [
+        Case("rows", text, size, partial(_contestants, text, size, dtype), dtype)
+        for text in texts("rows", ROWS)
+        for size in sizes
+    ]
 
 
-def _contestants(loss: Any, size: str) -> list[Contestant]:
+def made(text: str, classes: int) -> RowLoss:
+    """The loss of a text, in which ``uniform`` stands for one number a class."""
+    loss = lk.parse(text.replace("uniform", str((1.0 / classes,) * classes)))
+    assert isinstance(loss, RowLoss)
+    return loss
+
+
+def data(loss: RowLoss, shape: tuple[int, int], dtype: str) -> tuple[Array, Array]:
+    """Class indices or distributions, and logits or probabilities."""
+    random = np.random.default_rng(0)
+    p = _predictions(loss.form.link, random, shape, dtype_of(dtype))
+    if loss.form.target == "distribution":
+        return _predictions("probability", random, shape, dtype_of(dtype)), p
+    return random.integers(0, shape[1], shape[0]), p
+
+
+def _predictions(link: str, random: Any, shape: tuple[int, int], dtype: Any) -> Array:
+    scores = random.standard_normal(shape, dtype=np.float64 if dtype == np.float64 else np.float32)
+    scores *= 2.0
+    if link != "softmax":
+        scores -= np.log(np.exp(scores).sum(-1, keepdims=True))
+    if link == "probability":
+        np.exp(scores, out=scores)
+    return scores.astype(dtype, copy=False)  # type: ignore[no-any-return]
+
+
+def _contestants(text: str, size: str, dtype: str) -> list[Contestant]:
     rows, classes = (int(float(part)) for part in size.split("x"))
-    rng = np.random.default_rng(0)
-    z = rng.standard_normal((rows, classes), dtype=np.float32)
-    z *= 2.0
-    y = rng.integers(0, classes, rows)
-    return [*losskit_contestants(loss, y, z), *torch_contestants(_cross_entropy, y, z), copy_floor(z)]
+    loss = made(text, classes)
+    y, p = data(loss, (rows, classes), dtype)
+    floors = copy_floors(p) if y.ndim == 1 else add_floors(y, p)
+    return [*losskit_contestants(loss, (y, p), [1]), *with_peers(ROWS.get(text, ()), y, p), *floors]

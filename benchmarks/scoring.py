@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import losskit as lk
-from benchmarks.harness import interval
+from benchmarks.outcomes import interval
 from losskit.scoring import score
 
 Times = npt.NDArray[np.float64]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import losskit as lk
-from benchmarks.array_peers import losskit_contestants, torch_contestants
+from benchmarks.arrays import contestants_of
 from benchmarks.harness import Case, Contestant
 
 SIZES = ("8192x128", "1024x256")
@@ -83,16 +83,16 @@ SUBJECTS = {
 }
 
 
-def cases(sizes: tuple[str, ...], threads: int) -> list[Case]:
+def cases(sizes: tuple[str, ...], dtype: str) -> list[Case]:
     """Every loss at every size; sizes are rows x features."""
     return [
-        Case("similarity", name, size, partial(_contestants, subject, size), tolerance=1e-4)
+        Case("similarity", name, size, partial(_contestants, subject, size, dtype), dtype, 1e-4)
         for name, subject in SUBJECTS.items()
         for size in sizes
     ]
 
 
-def _contestants(subject: Subject, size: str) -> list[Contestant]:
+def _contestants(subject: Subject, size: str, dtype: str) -> list[Contestant]:
     n, features = (int(float(part)) for part in size.split("x"))
     loss, random = subject.loss(), np.random.default_rng(0)
     first, noise = random.standard_normal((2, n, features), dtype=np.float32)
@@ -103,5 +103,4 @@ def _contestants(subject: Subject, size: str) -> list[Contestant]:
             labels,
             first + random.standard_normal((labels.max() + 1, features), dtype=np.float32)[labels],
         )
-    moving = [loss.arguments.index(name) for name in loss.differentiable]
-    return [*losskit_contestants(loss, arrays, moving), *torch_contestants(subject.torch, arrays, moving)]
+    return contestants_of(loss, arrays, dtype, subject.torch)

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 
 import losskit as lk
-from benchmarks.harness import Answer, Array, Case, Contestant, Runner
-from benchmarks.peers import left_out, torch_contestants
+from benchmarks.agreement import Answer, Array
+from benchmarks.arrays import cast
+from benchmarks.contestants import copy_floors, eager
+from benchmarks.harness import Case, Contestant, Runner
+from benchmarks.peers import left_out, torch_or_none
 
 SIZES = ("1e6", "2000x3")
 QUICK = ("1e5", "300x3")
@@ -20,29 +23,31 @@ QUICK = ("1e5", "300x3")
 Sets = tuple[Array, Array]
 
 
-def cases(sizes: tuple[str, ...], threads: int) -> list[Case]:
+def cases(sizes: tuple[str, ...], dtype: str) -> list[Case]:
     """A size is a number of samples on the line, or points x features."""
     found = []
     for size in sizes:
         numbers = [int(float(part)) for part in size.split("x")]
         subjects = _LINES if len(numbers) == 1 else _CLOUDS
         found += [
-            Case("transport", name, size, partial(_contestants, make, peers, numbers), tolerance=tolerance)
+            Case(
+                "transport", name, size, partial(_contestants, make, peers, numbers, dtype), dtype, tolerance
+            )
             for name, (make, peers, tolerance) in subjects.items()
         ]
     return found
 
 
 def _contestants(
-    make: Callable[[], Any], peers: Callable[[Any, Sets], list[Contestant]], numbers: list[int]
+    make: Callable[[], Any], peers: Callable[[Any, Sets], list[Contestant]], numbers: list[int], dtype: str
 ) -> list[Contestant]:
     rng = np.random.default_rng(0)
-    y, x = (rng.random(numbers, dtype=np.float32) + np.float32(shift) for shift in (0.2, 0.0))
+    y, x = cast([rng.random(numbers, dtype=np.float32) + np.float32(shift) for shift in (0.2, 0.0)], dtype)
     loss = make()
     ours = Contestant(
         "losskit", "losskit", lambda: Runner(lambda: loss.value_and_derivative(y, x), _of_predictions)
     )
-    return [ours, *peers(loss, (y, x))]
+    return [ours, *peers(loss, (y, x)), *copy_floors(x)]
 
 
 def _of_predictions(result: tuple[Any, Sets]) -> Answer:
@@ -52,13 +57,17 @@ def _of_predictions(result: tuple[Any, Sets]) -> Answer:
 # ---- on the line ----------------------------------------------------------------------------------------
 
 
-def _by_sorting(x: Any, y: Any) -> Any:
+def _eager(name: str, function: Callable[..., Any], sets: Sets) -> list[Contestant]:
+    return [] if torch_or_none() is None else [eager(name, function, sets, [1])]
+
+
+def _by_sorting(y: Any, x: Any) -> Any:
     return (x.sort().values - y.sort().values).abs().mean()
 
 
 def _peers_on_the_line(loss: Any, sets: Sets) -> list[Contestant]:
     y, x = sets
-    found = _renamed("torch sort", torch_contestants(_by_sorting, y, x)[:1])
+    found = _eager("torch sort", _by_sorting, sets)
     gradient = loss.derivative(y, x)[1]
 
     def value_only(name: str, call: Callable[[], Any]) -> Contestant:
@@ -75,9 +84,7 @@ def _peers_on_the_line(loss: Any, sets: Sets) -> list[Contestant]:
     try:
         import ot
 
-        found += _renamed(
-            "POT wasserstein_1d", torch_contestants(lambda a, b: ot.wasserstein_1d(a, b), y, x)[:1]
-        )
+        found += _eager("POT wasserstein_1d", lambda b, a: ot.wasserstein_1d(a, b), sets)
         found.append(value_only("POT emd2_1d", lambda: ot.emd2_1d(y, x, metric="euclidean")))
     except ImportError as error:
         left_out.add("POT", error)
@@ -88,8 +95,7 @@ def _peers_on_the_line(loss: Any, sets: Sets) -> list[Contestant]:
 
 
 def _dense(function: Callable[..., Any], loss: Any, sets: Sets) -> list[Contestant]:
-    y, x = sets
-    return _renamed("torch, dense", torch_contestants(lambda a, b: function(loss, a, b), y, x)[:1])
+    return _eager("torch, dense", lambda y, x: function(loss, x, y), sets)
 
 
 def _energy(loss: Any, x: Any, y: Any) -> Any:
@@ -143,16 +149,12 @@ def _sinkhorn(loss: Any, x: Any, y: Any) -> Any:
     return loss.blur**2 * ((x_y - x_x).mean() + (y_x - y_y).mean())
 
 
-def _renamed(name: str, contestants: list[Contestant]) -> list[Contestant]:
-    return [Contestant(name, c.kind, c.start) for c in contestants]
-
-
 # In float32 the levels of POT's quantiles are rounded to some percent of a sample's mass, and the projections that
 # torch sorts are rounded otherwise than ours, so that neighbours change places.
 _LINES: dict[str, Any] = {"wasserstein": (lambda: lk.WassersteinLoss(), _peers_on_the_line, 0.1)}
 _CLOUDS: dict[str, Any] = {
     "sliced_wasserstein": (lambda: lk.SlicedWassersteinLoss(), partial(_dense, _sliced), 1e-3),
     "energy_distance": (lambda: lk.EnergyDistance(), partial(_dense, _energy), 2e-5),
-    "mmd": (lambda: lk.MMDLoss(bandwidth=0.5), partial(_dense, _mmd), 1e-4),
+    "mmd": (lambda: lk.MMDLoss(bandwidth=(0.5,)), partial(_dense, _mmd), 1e-4),
     "sinkhorn": (lambda: lk.SinkhornLoss(), partial(_dense, _sinkhorn), 1e-4),
 }

@@ -1,10 +1,13 @@
 """The benchmarks' own rules: who may be timed, what may be claimed, what is written. No test depends on a time."""
 
+import gc
 import importlib.util
 import io
 import json
 import math
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,24 +21,29 @@ import losskit as lk
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks are no part of the installed package
 
-from benchmarks import elementwise, peers, report, rows, startup
-from benchmarks.__main__ import main
-from benchmarks.harness import (
-    QUICK,
-    Answer,
-    Case,
-    Contestant,
-    Entry,
-    Interval,
-    Kind,
-    Outcome,
-    Plan,
-    Runner,
-    compete,
-    disagreement,
-    interval,
-    seconds_a_call,
+from benchmarks import (
+    choosing,
+    elementwise,
+    growth,
+    harness,
+    memory,
+    page,
+    peers,
+    pictures,
+    records,
+    report,
+    rows,
+    startup,
+    subjects,
 )
+from benchmarks.__main__ import main
+from benchmarks.agreement import Answer, disagreement
+from benchmarks.harness import QUICK, Case, Contestant, Plan, Runner, compete, seconds_a_call
+from benchmarks.outcomes import Entry, Interval, Kind, Outcome, interval
+from benchmarks.peer_table import ELEMENTWISE, ROWS
+
+from losskit.catalogue import all_losses, find
+from losskit.errors import InputError
 
 FACTS = {
     "cpu": "A CPU",
@@ -51,19 +59,33 @@ GRADIENT = np.array([1.0, -2.0, 0.5], np.float32)
 @pytest.fixture(autouse=True)
 def _threads_as_before() -> Iterator[None]:
     before, lines = lk.get_num_threads(), dict(peers.left_out.lines)
+    lk.set_num_threads(peers.cores())  # XLA's own default: another would throw away the arrays of other tests
     yield
     lk.set_num_threads(before)
     peers.left_out.lines = lines
 
 
+@pytest.fixture(autouse=True)
+def _without_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here depends on a time: no rests before samples, and no collection of garbage after a case."""
+    monkeypatch.setattr(harness, "REST", 0.0)
+    monkeypatch.setattr(harness, "SAMPLE", 0.0)
+    monkeypatch.setattr(gc, "collect", lambda: 0)
+
+
 def entry(name: str, kind: Kind, times: list[float], ours: list[float]) -> Entry:
     """A timed contestant, as the harness would fill it in."""
     ratio = interval([t / u for t, u in zip(times, ours, strict=True)])
-    return Entry(name, kind, times, ratio=ratio, best_ratio=min(times) / min(ours))
+    return Entry(name, kind, times=times, ratio=ratio, best_ratio=min(times) / min(ours))
 
 
-def outcome(*entries: Entry, structure: str = "elementwise", size: str = "1e5", threads: int = 2) -> Outcome:
-    return Outcome(structure, "mse", size, "float32", threads, 1e-5, list(entries))
+HUBER, SOFTMAX = "huber", "sparse_categorical_cross_entropy(from_logits=True)"
+
+
+def outcome(
+    *entries: Entry, structure: str = "elementwise", loss: str = HUBER, size: str = "1e5", threads: int = 2
+) -> Outcome:
+    return Outcome(structure, loss, size, "float32", threads, 1e-5, list(entries))
 
 
 def contestant(
@@ -233,13 +255,13 @@ def some_outcomes() -> list[Outcome]:
     )
     return [
         outcome(*entries), outcome(*entries, size="1e7"), outcome(*entries, size="1e7", threads=1),
-        outcome(*entries, structure="rows", size="4096x10"),
+        outcome(*entries, structure="rows", loss=SOFTMAX, size="4096x10"),
     ]  # fmt: skip
 
 
 def test_case_table_shows_median_best_ratio_and_floor() -> None:
     text = rendered(report.case_table(some_outcomes()[0]))
-    assert "mse, 1e5 float32, 2 threads" in text
+    assert "huber, 1e5 float32, 2 threads" in text
     line = next(line for line in text.splitlines() if "torch eager" in line)
     assert [cell.strip() for cell in line.strip("│ ").split("│")] == [
         "torch eager", "20.0 ms", "20.0 ms", "10.00 (9.09–10.00)", "10.00", "40.00",
@@ -247,16 +269,16 @@ def test_case_table_shows_median_best_ratio_and_floor() -> None:
 
 
 def test_markdown_is_the_short_table_at_the_largest_size_and_most_threads() -> None:
-    lines = report.markdown(FACTS, some_outcomes()).splitlines()
+    lines = page.headlines(FACTS, some_outcomes()).splitlines()
     assert len({line.count("|") for line in lines[:4]}) == 1
-    assert lines[2] == "| mse | 1e7 | 2.00 ms | 1.00 ms | 500 µs | 4.00 | 2.00 | 10.0 | – |"
-    assert lines[3].startswith("| mse | 4096 × 10 |")
+    assert lines[2] == "| huber | 1e7 | 2.00 ms | 1.00 ms | 500 µs | 4.00 | 2.00 | 10.0 | – |"
+    assert lines[3].startswith("| sparse categorical cross entropy | 4096 × 10 |")
     assert lines[5].endswith("A CPU, 2 cores, threads: 2; numpy 2.0; 2026-01-01.")
 
 
 def test_data_holds_every_sample_and_is_json() -> None:
     costs = [startup.Cost("import", "ms", [3.0, 1.0, 2.0])]
-    data = json.loads(json.dumps(report.as_data(FACTS, some_outcomes(), costs, {"torch": "not installed"})))
+    data = json.loads(json.dumps(records.as_data(FACTS, some_outcomes(), costs, {"torch": "not installed"})))
     assert data["startup"][0]["median"] == 2.0
     assert data["left_out"] == {"torch": "not installed"}
     eager = data["cases"][0]["contestants"][2]
@@ -273,7 +295,7 @@ def test_durations_have_three_digits(seconds: float, text: str) -> None:
     assert report.duration(seconds) == text
 
 
-# ---- the command ----------------------------------------------------------------------------------------------------
+# ---- a run of the command -------------------------------------------------------------------------------------------
 
 
 def test_a_quick_run_checks_and_times_every_contestant(
@@ -281,8 +303,8 @@ def test_a_quick_run_checks_and_times_every_contestant(
 ) -> None:
     code = main(
         [
-            "--quick", "--only", "mse", "--sizes", "64,1000", "--threads", "1",
-            "--seconds", "0", "--without", "torch.compile", "--date", "2026-01-01",
+            "--quick", "--only", "huber", "--sizes", "64,1000", "--threads", "1",
+            "--seconds", "0", "--without", "torch.compile", "--without", "JAX jit", "--without", "Keras", "--date", "2026-01-01",
             "--json", str(tmp_path / "b.json"), "--markdown", str(tmp_path / "b.md"),
         ]
     )  # fmt: skip
@@ -290,38 +312,158 @@ def test_a_quick_run_checks_and_times_every_contestant(
     assert code == 0, shown
     data = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
     assert [(c["loss"], c["size"]) for c in data["cases"]] == [
-        ("mse", "64"), ("mse", "1000"),
+        ("huber", "64"), ("huber", "1000"),
     ]  # fmt: skip
     assert data["startup"] == []
-    expected = {"losskit", "losskit out=", "floor: add"}
+    expected = {"losskit", "losskit out=", "floor: add, 1 thread"}
     if importlib.util.find_spec("torch") is not None:
-        expected |= {"torch eager"}
+        expected |= {"losskit torch", "torch eager", "floor: add"}
     else:
         assert "left out: torch" in shown
     if importlib.util.find_spec("sklearn") is not None:
         expected |= {"scikit-learn"}
     for case in data["cases"]:
         assert {c["name"] for c in case["contestants"] if "times" in c} == expected, case
-    assert "| mse | 1000 |" in (tmp_path / "b.md").read_text(encoding="utf-8")
+    assert "| huber | 1000 |" in (tmp_path / "b.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", elementwise.SUBJECTS)
-def test_all_peers_agree_with_losskit(name: str) -> None:
-    case = next(c for c in elementwise.cases(("500",), 1) if c.loss == name)
-    found = compete(case, 1, Plan(0.0, 1, 1), without=["torch.compile"])
-    assert [e.trouble for e in found.entries if e.trouble] == []
+# ---- which losses, and beside whom ----------------------------------------------------------------------------------
+
+
+def test_every_loss_of_the_catalogue_is_timed() -> None:
+    timed = {
+        find(c.loss.partition("(")[0]) for c in choosing.chosen(None, None, False, "float32") if known(c.loss)
+    }
+    assert {cls for cls in all_losses() if cls.__module__.startswith("losskit.losses.")} <= timed
+    assert not any("peer_table" in why for why in peers.left_out.lines.values())
+
+
+def known(loss: str) -> bool:
+    """Whether it is a loss's name, and not one of the tables' own."""
+    return loss.partition("(")[0] in choosing.known_names() & (set(lk.list_losses()) | aliases())
+
+
+def aliases() -> set[str]:
+    return {alias for cls in all_losses() if cls.about for alias in cls.about.aliases}
+
+
+def test_a_new_loss_is_picked_up_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fourth(lk.ResidualLoss):
+        @lk.rule
+        def value(r):
+            return r**4
+
+        @lk.rule
+        def slope(r):
+            return 4.0 * r**3
+
+        @lk.rule
+        def curvature(r):
+            return 12.0 * r**2
+
+    class Demanding(Fourth):
+        scale: float = lk.parameter(above=0, doc="one that has to be chosen")
+
+    monkeypatch.setattr(subjects, "built_in", lambda structure: [lk.HuberLoss, Fourth, Demanding])
+    assert subjects.texts("elementwise", ["huber", "huber(delta=2)"]) == ["huber", "huber(delta=2)", "fourth"]
+    assert "scale must be chosen" in peers.left_out.lines["demanding"]
+
+
+COMPILERS = ["torch.compile"] if os.environ.get("LOSSKIT_THOROUGH") == "1" else ["torch.compile", "JAX jit"]
+"""Left out of the tests: they take seconds a loss."""
+
+
+@pytest.mark.parametrize("text", ELEMENTWISE)
+def test_peers_of_elementwise_losses_agree(text: str) -> None:
+    with lk.use_engine("numpy"):
+        case = next(c for c in elementwise.cases(("500",), "float32") if c.loss == text)
+        found = compete(case, 1, Plan(0.0, 1, 1), COMPILERS)
+    assert [(e.name, e.trouble) for e in found.entries if e.trouble] == []
+
+
+@pytest.mark.parametrize("text", ROWS)
+def test_peers_of_row_losses_agree(text: str) -> None:
+    with lk.use_engine("numpy"):
+        case = next(c for c in rows.cases(("40x7",), "float32") if c.loss == text)
+        found = compete(case, 1, Plan(0.0, 1, 1), COMPILERS)
+    assert [(e.name, e.trouble) for e in found.entries if e.trouble] == []
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+def test_jitted_peers_agree_in_every_dtype(dtype: str) -> None:
+    pytest.importorskip("optax")
+    for module, text, size in ((elementwise, HUBER, "500"), (rows, SOFTMAX, "40x7")):
+        case = next(c for c in module.cases((size,), dtype) if c.loss == text)
+        found = compete(case, 1, Plan(0.0, 1, 1), ["torch.compile"])
+        jitted = found.find("JAX jit")
+        assert jitted is not None
+        assert jitted.times
+        assert [(e.name, e.trouble) for e in found.entries if e.trouble] == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
+def test_xla_runs_on_as_many_threads_as_the_others() -> None:
+    pytest.importorskip("optax")
+    program = """
+from pathlib import Path
+from benchmarks.peers import jax_on
+jax_on(1).numpy.ones(1_000_000).sum().block_until_ready()
+names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+print(names.count("tf_XLAEigen"))
+"""
+    root = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["1"]
+
+
+@pytest.mark.parametrize(
+    "structure", ["columns", "pairs", "lists", "overlap", "similarity", "linear", "lattice"]
+)
+def test_losses_of_arrays_run_beside_a_floor(structure: str) -> None:
+    with lk.use_engine("numpy"):
+        case = choosing.STRUCTURES[structure].cases(choosing.STRUCTURES[structure].QUICK, "float32")[0]
+        found = compete(case, 1, Plan(0.0, 1, 1), COMPILERS)
+    assert [(e.name, e.trouble) for e in found.entries if e.trouble] == []
+    assert found.floor is not None
+
+
+def test_the_least_of_the_floors_is_the_floor_and_alone_leaves_peers_out() -> None:
+    case = next(c for c in elementwise.cases(("64",), "float32") if c.loss == HUBER)
+    found = compete(case, 1, Plan(0.0, 1, 1), alone=True)
+    assert {e.kind for e in found.entries} == {"losskit", "floor"}
+    assert found.floor is min((e for e in found.entries if e.kind == "floor"), key=lambda e: e.best)
+
+
+@pytest.mark.parametrize(
+    "text", ["poisson", "hinge", "binary_cross_entropy", "gamma", "mean_absolute_percentage_error"]
+)
+def test_data_lie_in_the_domains_of_the_loss(text: str) -> None:
+    loss = lk.parse(text)
+    y, p = elementwise.data(loss, 1000, "float32")
+    assert y.dtype == p.dtype == np.float32
+    for rules in (term.rules for term in loss.terms):
+        assert rules.targets is None or not rules.targets.outside(y).any()
+        assert rules.predictions is None or not rules.predictions.outside(p).any()
+    assert len(np.unique(p)) > 900
+
+
+# ---- the command ----------------------------------------------------------------------------------------------------
 
 
 def test_sizes_of_the_other_structure_are_passed_over(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--only", "rows", "--sizes", "1e3", "--threads", "1"]) == 0
-    assert "softmax_ce" not in capsys.readouterr().out
-    assert [c.size for c in rows.cases(("8x3",), 1)] == ["8x3"]
+    assert "cross_entropy" not in capsys.readouterr().out
+    assert {c.size for c in rows.cases(("8x3",), "float32")} == {"8x3"}
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--only", "mze"], "must be one of elementwise, rows, columns"),
+        (["--only", "hubr"], 'Did you mean "huber"?'),
+        (["--dtype", "float8"], "is none of float32"),
+        (["--json", "nowhere/run.json"], "there is no folder nowhere"),
         (["--sizes", "many"], "numbers with x between them"),
         (["--threads", "0"], "invalid"),
     ],
@@ -343,3 +485,78 @@ def test_import_cost_is_measured_in_a_process_of_its_own() -> None:
 def test_a_measured_process_that_fails_says_why(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         startup._python("1 / 0", str(tmp_path))
+
+
+# ---- what is drawn and written of a run -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run_file(tmp_path: Path) -> Path:
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps(records.as_data(FACTS, some_outcomes(), [], {})), encoding="utf-8")
+    return file
+
+
+def test_a_run_is_read_back_as_it_was(run_file: Path) -> None:
+    facts, outcomes = records.read(run_file)
+    assert facts == FACTS
+    assert outcomes == some_outcomes()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"machine": {}, "cases": [{}]}'])
+def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "other.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"other.json: is no file that"):
+        records.read(tmp_path / "other.json")
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        records.read(tmp_path / "none.json")
+
+
+def test_a_structure_is_a_picture_with_each_loss_and_peer(run_file: Path, tmp_path: Path) -> None:
+    assert pictures.main([str(run_file), str(tmp_path / "speed")]) == 0
+    assert sorted(f.name for f in (tmp_path / "speed").iterdir()) == ["elementwise.svg", "rows.svg"]
+
+
+def test_growth_is_drawn_of_the_runs_with_most_threads(run_file: Path, tmp_path: Path) -> None:
+    found = growth.lines(some_outcomes())
+    assert found[HUBER] == [(1e5, pytest.approx(10.0)), (1e7, pytest.approx(0.1))]
+    assert found["floor: add"][0][0] == 1e5
+    assert growth.main([str(run_file), str(tmp_path / "growth.png")]) == 0
+    assert (tmp_path / "growth.png").stat().st_size > 10_000
+    with pytest.raises(InputError, match="two sizes or more"):
+        growth.draw(some_outcomes()[:1], tmp_path / "growth.png")
+
+
+def test_a_page_gets_its_tables_and_keeps_its_words(run_file: Path, tmp_path: Path) -> None:
+    text = "Words.\n<!-- speed: rows -->\nold\n<!-- end of speed -->\n<!-- speed: lists -->\nkept\n<!-- end of speed -->\n"
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    pictures.main([str(run_file), str(tmp_path / "speed")])
+    assert page.main([str(run_file), str(tmp_path / "page.md")]) == 0
+    written = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "old" not in written
+    assert "kept" in written
+    assert "![rows](speed/rows.svg)" in written
+    assert f"| `{SOFTMAX}` | 4096 × 10 | float32 | 2.00 ms | 4.00 | 2.00 | torch eager |" in written
+    assert page.filled(written, *records.read(run_file), ["rows"]) == written
+
+
+def test_the_page_of_speed_has_a_place_for_each_structure() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "speed.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"<!-- speed: (\w+) -->", text)) == {*choosing.STRUCTURES, "growth"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads /proc")
+def test_memory_of_a_call_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "memory.json"
+    assert memory.main(["--only", HUBER, "--size", "2e6", "--threads", "1", "--json", str(file)]) == 0
+    (found,) = json.loads(file.read_text(encoding="utf-8"))
+    assert (found["inputs"], found["gradient"]) == (16_000_000, 8_000_000)
+    assert found["scratch"] <= 1_000_000
+    assert 7_000_000 < found["fresh"] < 11_000_000
+    assert HUBER in capsys.readouterr().out
+
+
+def test_a_run_of_memory_for_an_unknown_loss_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        memory.main(["--only", "hubr"])
+    assert "no loss of this structure" in capsys.readouterr().err
