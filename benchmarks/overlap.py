@@ -62,6 +62,17 @@ def _ratio(jaccard: bool, size: str, dtype: str) -> list[Contestant]:
     return _beside(loss, _data(size, dtype), "MONAI", lambda t, x: peer(x, t[:, None]))
 
 
+def _dice_and_cross_entropy(size: str, dtype: str) -> list[Contestant]:
+    """Both of the same logits, on one softmax."""
+    dice = lk.DiceLoss(smooth=SMOOTH, per="class", from_logits=True, activation="softmax")
+    loss = dice + lk.SparseCategoricalCrossEntropy(from_logits=True, axis=1)
+    monai = library("monai").get("monai")
+    if monai is None:
+        return _beside(loss, _data(size, dtype))
+    peer = monai.losses.DiceCELoss(softmax=True, to_onehot_y=True, batch=True)
+    return _beside(loss, _data(size, dtype), "MONAI", lambda t, x: peer(x, t[:, None]))
+
+
 def _lovasz(size: str, dtype: str) -> list[Contestant]:
     """The Lovasz-softmax, each class of each image on its own as kornia takes them."""
     loss = lk.LovaszLoss(per="sample_class", from_logits=True, activation="softmax")
@@ -82,6 +93,7 @@ def _beside(
 SUBJECTS = (
     Subject("dice", partial(_ratio, False)),
     Subject("iou", partial(_ratio, True)),
+    Subject("dice_ce", _dice_and_cross_entropy),
     # kornia's float32 sums are off by almost 1 % of the largest slope
     Subject("lovasz", _lovasz, dims=2, tolerance=2e-2),
 )
