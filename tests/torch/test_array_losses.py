@@ -228,7 +228,7 @@ def test_sums_of_an_overlap_merge():
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_recursions_are_one_operator_in_a_graph(reduction):
     torch._dynamo.reset()
-    module = nn_losses.CTCLoss(reduction=reduction)
+    module = pickle.loads(pickle.dumps(nn_losses.CTCLoss(reduction=reduction)))
     z = torch.randn(6, 2, 4, generator=torch.Generator().manual_seed(0)).log_softmax(-1).requires_grad_()
     rest = torch.tensor([[1, 2], [3, 3]]), torch.tensor([6, 5]), torch.tensor([2, 2])
     compiled = torch.compile(module, fullgraph=True, backend="aot_eager", dynamic=False)

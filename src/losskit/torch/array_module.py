@@ -4,7 +4,6 @@ from typing import Any
 
 from torch import Tensor
 
-from losskit.engines.torch.array_composite import make_ready
 from losskit.engines.torch.array_evaluate import evaluate
 from losskit.engines.torch.evaluate import summed
 from losskit.engines.torch.reductions import divided
@@ -18,10 +17,6 @@ _OURS = {name: ours for ours, name in _TORCH.items()}
 
 class ArrayModule(LossModule):
     """A loss of whole arrays as a module, called with its arguments in torch's order, by place or by name."""
-
-    def __init__(self, loss: ArrayLoss, *, weights_like: Tensor | None = None) -> None:
-        super().__init__(loss, weights_like=weights_like)
-        make_ready(loss)
 
     def forward(
         self, *inputs: Any, sample_weight: Any = None, mask: Any = None, num_items: Any = None, **named: Any

@@ -24,8 +24,8 @@ _known: list[ArrayLoss] = []
 
 def make_known(loss: ArrayLoss) -> None:
     """Give a loss its number, beforehand: a compiler reads what is there, but cannot trace the giving."""
-    if loss.recursive and "operator_number" not in loss.__dict__:
-        loss.__dict__["operator_number"] = len(_known)
+    if loss.recursive and "_operator_number" not in loss.__dict__:
+        loss.__dict__["_operator_number"] = len(_known)
         _known.append(loss)
 
 
@@ -33,7 +33,7 @@ def is_operable(loss: ArrayLoss, tensors: Arrays, sample_weight: Any, mask: Any)
     """Whether the operator takes this call: in a compiled graph, on CPU tensors, of a loss that has a number."""
     return (
         torch.compiler.is_compiling()
-        and "operator_number" in loss.__dict__
+        and "_operator_number" in loss.__dict__
         and all(t is None or t.is_cpu for t in tensors)
         and all(t is None or (isinstance(t, Tensor) and t.is_cpu) for t in (sample_weight, mask))
     )
@@ -55,7 +55,7 @@ def _given(loss: ArrayLoss, tensors: Arrays) -> tuple[int, list[int], list[Tenso
     """A loss's number, the places of the arguments that were passed, and these: no operator differentiates lists
     with None in them."""
     places = [i for i, t in enumerate(tensors) if t is not None]
-    return loss.__dict__["operator_number"], places, [tensors[i] for i in places]
+    return loss.__dict__["_operator_number"], places, [tensors[i] for i in places]
 
 
 def _moving(loss: ArrayLoss, places: Sequence[int]) -> list[int]:

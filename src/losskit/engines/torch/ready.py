@@ -7,12 +7,13 @@ from typing import Any
 from torch import Tensor
 
 from losskit.engines.torch import composite
+from losskit.engines.torch.array_composite import make_ready
 from losskit.engines.torch.evaluate import evaluate, summed
 from losskit.engines.torch.paths import is_traced
 from losskit.engines.torch.reductions import divided
 from losskit.loss import LossFunction, WeightedSum
 from losskit.registry import Wanted
-from losskit.structures import RowLoss, RuleLoss
+from losskit.structures import ArrayLoss, RowLoss, RuleLoss
 
 _VALUE = Wanted(value=True)
 
@@ -23,6 +24,8 @@ class Ready:
     def __init__(self, loss: LossFunction) -> None:
         self.loss = loss
         self._bounds = composite.bounds_of(loss) if isinstance(loss, RuleLoss | WeightedSum) else None
+        if isinstance(loss, ArrayLoss):
+            make_ready(loss)
         self._seen: tuple[Tensor | None, int | None] = None, None
         self._weighted = loss
 
