@@ -11,6 +11,7 @@ import torch
 import torch.nn._reduction as legacy
 from torch import Tensor
 
+from losskit.engines.torch.array_composite import make_ready
 from losskit.engines.torch.expansion import times
 from losskit.engines.torch.ready import Ready
 from losskit.engines.torch.reductions import divided
@@ -82,6 +83,11 @@ class DropIn(torch.nn.Module):
 
     constants: ClassVar[tuple[str, ...]] = ("reduction",)
     """Arguments of the constructor that a repr shows, less the weights."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_loss" in state:
+            make_ready(self._loss)  # what a loss is bound to is not saved with it
 
     def extra_repr(self) -> str:
         return shown(dict(self.named_buffers()) | {k: getattr(self, k) for k in self.constants})
