@@ -85,9 +85,9 @@ class DropIn(torch.nn.Module):
     """Arguments of the constructor that a repr shows, less the weights."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         if "_loss" in state:
-            make_ready(self._loss)  # what a loss is bound to is not saved with it
+            make_ready(state["_loss"])  # what a loss is bound to is not saved with it
 
     def extra_repr(self) -> str:
         return shown(dict(self.named_buffers()) | {k: getattr(self, k) for k in self.constants})
