@@ -28,7 +28,7 @@ from losskit.scoring.roles import ROWS, Batch, Grouping, Roles
 Progress = Callable[[float, float, int], None]
 """progress(bytes done, bytes in all, rows read)"""
 
-_PIECE = 1 << 15
+_PIECE = 1 << 16
 """Rows of a record batch. The memory of larger ones goes back to the system after each: fresh pages every time cost as
 much as decoding."""
 
@@ -39,7 +39,6 @@ _CONFIG: dict[str, Any] = {
 }
 _SETTINGS = {
     "streaming_buffer_size": "'64MB'",  # DuckDB reads on while a batch is scored, and seldom has to wait
-    "enable_progress_bar": "true",  # without it, query_progress() does not answer
     "enable_progress_bar_print": "false",
 }
 _NUMBER = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$")
@@ -90,7 +89,7 @@ def batches_of(
     files = [DataFile.open(path) for path in paths]
     total, done, rows = sum(file.size for file in files), 0, 0
     for file in files:
-        for batch, share in _rows_of(file, roles, groupings):
+        for batch, share in _rows_of(file, roles, groupings, watched=progress is not None):
             rows += batch.rows
             if progress is not None:
                 progress(done + share * file.size, total, rows)
@@ -98,7 +97,9 @@ def batches_of(
         done += file.size
 
 
-def _rows_of(file: DataFile, roles: Roles, groupings: Sequence[Grouping]) -> Iterator[tuple[Batch, float]]:
+def _rows_of(
+    file: DataFile, roles: Roles, groupings: Sequence[Grouping], watched: bool
+) -> Iterator[tuple[Batch, float]]:
     """The batches of a file, each with the share of the file that has been read."""
     with needs("score"):
         import duckdb
@@ -106,6 +107,8 @@ def _rows_of(file: DataFile, roles: Roles, groupings: Sequence[Grouping]) -> Ite
     with duckdb.connect(config={**_CONFIG, "threads": pool.get_num_threads()}) as database:
         for setting, value in _SETTINGS.items():
             database.execute(f"SET {setting} = {value}")
+        if watched:  # which costs a little
+            database.execute("SET enable_progress_bar = true")
         with _explained(file):
             reader = _select(database, file, roles).to_arrow_reader(_PIECE)
         first = 0
@@ -115,7 +118,7 @@ def _rows_of(file: DataFile, roles: Roles, groupings: Sequence[Grouping]) -> Ite
             if not pieces:
                 break
             batch = _as_batch(pieces, file, first, roles, groupings)
-            yield batch, max(database.query_progress(), 0.0) / 100.0
+            yield batch, max(database.query_progress(), 0.0) / 100.0 if watched else 0.0
             first += batch.rows
     file.check_unchanged()
 

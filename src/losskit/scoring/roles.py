@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from losskit.errors import InputError, nearest
 
-ROWS = 1 << 19
+ROWS = 1 << 20
 """Rows that a thread takes at a time: many, since handing them over costs more than a kernel's call."""
 
 MOST_GROUPS = 100_000
