@@ -3,11 +3,11 @@
 import hashlib
 import os
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # before torch is imported; pytest -n has a worker for each core
+from thoroughness import THOROUGH
 
-THOROUGH = os.environ.get("LOSSKIT_THOROUGH") == "1"
+# Before torch is imported; pytest -n has a worker for each core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 EVERY_COMBINATION = ("test_exactness.py", "test_array_exactness.py", "test_sweeps.py")
 """Files whose tests are what losskit promises: the quick run takes all of them, too."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from losskit import catalogue
 from losskit.loss import LossFunction
 from losskit.parameters import Legal
 from losskit.structures import RuleLoss
+from thoroughness import THOROUGH as THOROUGH
 
 COMMON = {f.name for f in dataclasses.fields(LossFunction)}
 
@@ -145,13 +145,6 @@ CASES = [(cls, parameters) for cls in single_losses() for parameters in paramete
 
 RULE_CASES = [case for case in CASES if issubclass(case[0], RuleLoss)]
 """Those of losses made of rules; tests/array_cases.py has the others for the frameworks."""
-
-THOROUGH = os.environ.get("LOSSKIT_THOROUGH") == "1"
-"""Whether to run every law on every set of parameters, and every loss through every transform.
-
-Otherwise each class stands for its sets that differ in numbers only, and in the frameworks the first class of a
-structure for the others, whose formulas go through the same code.
-"""
 
 
 def is_about_numbers(parameters: dict[str, Any], default: dict[str, Any]) -> bool:

@@ -63,13 +63,18 @@ def bind_rows(link: str, terms: tuple[Term, ...], dtype: np.dtype[Any]) -> Kerne
     if key not in _modules:
         text = module_text(sets, link, dtype.name)
         _modules[key] = load(text, "_".join(dict.fromkeys(rules.name for rules, _ in sets))[:60])
+    saturates = any(term.rules.saturates for term in terms)
+    pairs = any(term.rules.argument in PAIRS for term in terms)
+    return Kernel(_modules[key], numbers_of(terms, dtype), saturates, pairs)
+
+
+def numbers_of(terms: tuple[Term, ...], dtype: np.dtype[Any]) -> tuple[float, ...]:
+    """What the rules of ``add_rules`` take as ``k``: each term's coefficient, if not 1, and its parameters."""
     numbers: list[float] = []
     for term in terms:
         numbers += [term.coefficient] * (term.coefficient != 1.0)
         numbers += term.numbers(float(np.finfo(dtype).tiny))
-    saturates = any(term.rules.saturates for term in terms)
-    pairs = any(term.rules.argument in PAIRS for term in terms)
-    return Kernel(_modules[key], tuple(map(float, numbers or [0.0])), saturates, pairs)
+    return tuple(map(float, numbers or [0.0]))
 
 
 _PREFIX = {

@@ -14,7 +14,7 @@ from losskit.engines.inputs import Array
 from losskit.engines.numba import masks_loop, math_rows, shared_softmax_loop
 from losskit.engines.numba.compile import Writer, load
 from losskit.engines.numba.masks import DECORATORS, MaskInputs, mask_inputs
-from losskit.engines.numba.row_kernel import Sets, add_rules
+from losskit.engines.numba.row_kernel import Sets, add_rules, numbers_of
 from losskit.engines.numpy.array_words import xp
 from losskit.engines.shared import Shared
 from losskit.registry import Evaluation, Wanted
@@ -66,11 +66,7 @@ class _Run:
         self.shared, self.x = shared, x
         terms = shared.rows.index_terms
         self.module = _module_of(tuple((t.rules, t.coefficient != 1.0) for t in terms), x.z.dtype)
-        numbers: list[float] = []
-        for term in terms:
-            numbers += [term.coefficient] * (term.coefficient != 1.0)
-            numbers += term.numbers(float(np.finfo(x.z.dtype).tiny))
-        self.numbers = tuple(map(x.z.dtype.type, numbers or [0.0]))
+        self.numbers = tuple(map(x.z.dtype.type, numbers_of(terms, x.z.dtype)))
         self.of_classes = np.asarray(shared.rows.form.class_weights or (), x.z.dtype)
         self.weight = self.total = 0.0
 
