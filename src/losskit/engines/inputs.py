@@ -19,7 +19,7 @@ _HALF = ("float16", "bfloat16")
 
 @dataclass(slots=True)
 class Inputs:
-    """Targets, predictions, weights and mask of a call; the arrays are flat, contiguous, of one dtype."""
+    """Targets, predictions, weights and mask of a call; weights and mask are flat, contiguous, one number a term."""
 
     y: Array
     p: Array
@@ -40,24 +40,49 @@ class Inputs:
         return 1.0 / self.weight if self.weight > 0.0 else 0.0
 
 
+@dataclass(slots=True)
+class PairedInputs(Inputs):
+    """Targets and predictions of one shape, flat and otherwise as they came."""
+
+    ready: bool = True
+    """Whether targets and predictions are contiguous and of the dtype at work."""
+
+    @property
+    def halves(self) -> bool:
+        """Whether both lie in memory as halves of one kind, which are computed in float32."""
+        y, p = self.y, self.p
+        return y.dtype == p.dtype and p.dtype.itemsize == 2 and y.flags.c_contiguous and p.flags.c_contiguous
+
+    def at_work(self) -> tuple[Array, Array]:
+        """Targets and predictions, contiguous and of the dtype at work: converted whole where they are not."""
+        with np.errstate(over="ignore"):
+            return np.ascontiguousarray(self.y, self.dtype), np.ascontiguousarray(self.p, self.dtype)
+
+
 def elementwise_inputs(
     loss: LossFunction, arguments: tuple[Any, ...], sample_weight: Any, mask: Any
-) -> Inputs:
+) -> PairedInputs:
     """The inputs of a loss of two arrays of one shape."""
     y, p = arguments
-    if not (  # the common case costs six comparisons
-        type(y) is np.ndarray and type(p) is np.ndarray
-        and y.dtype is p.dtype and p.dtype in _NATIVE and y.shape == p.shape
-    ):  # fmt: skip
+    same = False
+    if type(y) is np.ndarray and type(p) is np.ndarray and p.dtype in _NATIVE:  # the common case
+        same = y.dtype is p.dtype
+        labels = y.dtype.kind in "biu"  # which a kernel reads as they are, a piece at a time
+    else:
+        labels = False
+    if not (same or labels):
         y, p = as_floats(loss.arguments, y, p)
-        if y.shape != p.shape:
-            raise shape_error(loss, y.shape, p.shape)
-    answer = p.dtype
-    working = answer if y.dtype is answer and answer in _NATIVE else working_dtype(y.dtype, answer)
-    inputs = Inputs(flat(y, working), flat(p, working), p.shape, working, answer, weight=p.size, count=p.size)
+    if y.shape != p.shape:
+        raise shape_error(loss, y.shape, p.shape)
+    working = p.dtype if same or labels else working_dtype(y.dtype, p.dtype)
+    x = PairedInputs(
+        one_dimensional(y), one_dimensional(p), p.shape, working, p.dtype, weight=p.size, count=p.size
+    )
+    if not (same and x.y.flags.c_contiguous and x.p.flags.c_contiguous):
+        x.ready = False
     if sample_weight is not None or mask is not None:
-        add_weights(loss, inputs, p.shape, sample_weight, mask)
-    return inputs
+        add_weights(loss, x, p.shape, sample_weight, mask)
+    return x
 
 
 def as_floats(names: tuple[str, ...], *values: Any) -> tuple[Array, ...]:
@@ -92,12 +117,9 @@ def working_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float64 if any(d == np.float64 for d in dtypes) else np.float32)
 
 
-def flat(array: Array, dtype: np.dtype[Any]) -> Array:
-    """One-dimensional, contiguous and of ``dtype``; a view wherever that is possible."""
-    if array.dtype is not dtype:
-        with np.errstate(over="ignore"):
-            array = array.astype(dtype)
-    return np.ascontiguousarray(array).reshape(-1)
+def one_dimensional(array: Array) -> Array:
+    """In C order; a view wherever that is possible."""
+    return array if array.ndim == 1 else array.reshape(-1)
 
 
 def shape_error(loss: LossFunction, true: tuple[int, ...], pred: tuple[int, ...]) -> ValueError:
@@ -122,19 +144,20 @@ def add_weights(
         keep = np.asarray(mask)
         if keep.dtype != np.bool_:
             raise TypeError(f"mask must be boolean (True keeps an element), got dtype {keep.dtype}")
-        keep = flat(spread("mask", keep, shape), np.dtype(np.bool_))
+        keep = np.ascontiguousarray(spread("mask", keep, shape)).reshape(-1)
     if sample_weight is not None:
         w = np.asarray(sample_weight)
         if w.dtype.kind not in "biuf":
             raise TypeError(f"sample_weight must be numbers, got dtype {w.dtype}")
-        w = w.astype(np.float64)
+        if w.dtype not in _NATIVE:
+            w = w.astype(np.float64)
         _check_weights(w, mask if w.shape == np.shape(mask) else None)
-        w = flat(spread("sample_weight", w, shape), np.dtype(np.float64))
+        w = np.ascontiguousarray(spread("sample_weight", w, shape)).reshape(-1)
     if w is not None and keep is not None:
-        active = keep & (w != 0.0)
-        inputs.weight, inputs.count = float(w[keep].sum()), int(active.sum())
+        inputs.weight = float(w.sum(dtype=np.float64, where=keep))
+        inputs.count = int(np.count_nonzero(keep & (w != 0.0)))
     elif w is not None:
-        inputs.weight, inputs.count = float(w.sum()), int(np.count_nonzero(w))
+        inputs.weight, inputs.count = float(w.sum(dtype=np.float64)), int(np.count_nonzero(w))
     elif keep is not None:
         inputs.count = int(np.count_nonzero(keep))
         inputs.weight = float(inputs.count)
@@ -143,6 +166,8 @@ def add_weights(
 
 
 def _check_weights(w: Array, mask: Any) -> None:
+    if w.size == 0 or (w.min() >= 0.0 and w.max() < np.inf):  # neither makes an array
+        return
     bad = ~((w >= 0.0) & np.isfinite(w))
     if mask is not None:
         bad &= np.asarray(mask)

@@ -1,17 +1,20 @@
 """Elementwise losses on the CPU: rules inlined in one fused, vectorised, threaded pass."""
 
+import hashlib
+import inspect
 import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from losskit.engines import memory
-from losskit.engines.inputs import Array, Inputs, check_domains, check_out, elementwise_inputs, narrowed
-from losskit.engines.numba import pool
+from losskit.engines.inputs import Array, PairedInputs, check_domains, check_out, elementwise_inputs
+from losskit.engines.numba import halves, pieces, pool
 from losskit.engines.numba.compile import CannotCompile, Writer, load
 from losskit.engines.numpy import elementwise as reference
 from losskit.engines.outcome import mean_of_terms, reduced
@@ -32,6 +35,8 @@ class Kernel:
     """The compiled loop of a loss in one dtype, with the numbers it is called with."""
 
     loop: Any
+    half_loop: Any
+    """The loop over halves; None where float64 is at work."""
     numbers: tuple[Any, ...]
     checks: bool
     saturates: bool
@@ -58,72 +63,120 @@ def evaluate(
     if out is not None:
         check_out(out, x.shape, x.answer_dtype)
 
-    dtype, size = x.dtype, x.p.size
-    in_place = out is not None and out.dtype == dtype and out.flags.c_contiguous
-    terms = memory.empty(size, dtype) if wanted.value and loss.reduction == "none" else None
-    gradient = (out.reshape(-1) if in_place else memory.empty(size, dtype)) if wanted.derivative else None
-    second = memory.empty(size, dtype) if wanted.second else None
+    size = x.p.size
+    terms = memory.empty(size, x.dtype) if wanted.value and loss.reduction == "none" else None
+    gradient = second = None
+    if wanted.derivative:
+        given = out is not None and out.flags.c_contiguous
+        gradient = out.reshape(-1) if given else memory.empty(size, x.answer_dtype)
+    if wanted.second:
+        second = memory.empty(size, x.answer_dtype)
     totals = _run(kernel, x, loss, wanted.value, terms, gradient, second)
 
     answer = Evaluation()
     if totals is not None:
         answer.parts = Parts(float(totals[0] if totals.size == 1 else totals.sum()), x.weight, x.count)
         if terms is not None:
-            answer.value = terms.reshape(x.shape)
+            answer.value = terms.reshape(x.shape) if x.shape else terms[0]
         elif loss.reduction == "mean" and math.isinf(answer.parts.total) and x.count > 1:
-            answer.value = dtype.type(_mean_despite_overflow(kernel, x, loss))
+            answer.value = x.dtype.type(_mean_despite_overflow(kernel, x, loss))
         else:
-            answer.value = reduced(loss, answer.parts, dtype)
-        if terms is not None and not x.shape:
-            answer.value = terms[0]
+            answer.value = reduced(loss, answer.parts, x.dtype)
     if gradient is not None:
-        if kernel.saturates:
-            _stop_at_largest(gradient)
-        answer.derivative = (
-            out if in_place else narrowed(gradient, x.answer_dtype, kernel.saturates).reshape(x.shape)
-        )
-        if out is not None and not in_place:
-            out[...] = answer.derivative
+        answer.derivative = gradient.reshape(x.shape)
+        if out is not None:
+            if not out.flags.c_contiguous:
+                out[...] = answer.derivative
             answer.derivative = out
     if second is not None:
-        if kernel.saturates:
-            _stop_at_largest(second)
-        answer.second = narrowed(second, x.answer_dtype, kernel.saturates).reshape(x.shape)
+        answer.second = second.reshape(x.shape)
     return answer
 
 
 def _run(
-    kernel: Kernel, x: Inputs, loss: ElementwiseLoss, value: bool,
+    kernel: Kernel, x: PairedInputs, loss: ElementwiseLoss, value: bool,
     terms: Array | None, gradient: Array | None, second: Array | None,
 ) -> Array | None:  # fmt: skip
     """Run the loop over all blocks and raise for a value outside its domain."""
-    blocks = -(-x.p.size // BLOCK)
-    check = True if loss.validate and kernel.checks else None
+    size = x.p.size
+    blocks = -(-size // BLOCK)
+    checks = loss.validate and kernel.checks
     totals = np.empty(blocks) if value else None
-    faults = np.empty(blocks, x.dtype) if check else None
-    bound = (
-        x.y, x.p, x.w, x.keep, kernel.numbers, x.dtype.type(x.scale(loss.reduction)),
-        check, terms, gradient, second, totals, faults,
-    )  # fmt: skip
-    if x.p.size <= kernel.alone:
-        kernel.loop(*bound, 0, blocks)
+    faults = np.empty(blocks, x.dtype) if checks else None
+    scale = x.dtype.type(x.scale(loss.reduction))
+    work = Work(x, scale, True if checks else None, terms, gradient, second, totals, faults)
+    if x.ready:
+        loop = partial(kernel.loop, *work.arguments(kernel))
+    elif x.halves:
+        loop = partial(kernel.half_loop, *work.in_bits(kernel))
     else:
-        pool.run(partial(kernel.loop, *bound), blocks, pool.get_num_threads())
+        loop = partial(_in_pieces, kernel, work)
+        blocks = -(-size // pieces.PIECE)
+    if size <= kernel.alone:
+        loop(0, blocks)
+    else:
+        pool.run(loop, blocks, pool.get_num_threads())
     if faults is not None and faults.any():
         check_domains(loss, x)
     return totals
 
 
-def _mean_despite_overflow(kernel: Kernel, x: Inputs, loss: ElementwiseLoss) -> float:
+@dataclass(slots=True)
+class Work:
+    """One call of a kernel: what it reads and what it writes."""
+
+    x: PairedInputs
+    scale: Any
+    check: Any
+    terms: Array | None
+    gradient: Array | None
+    second: Array | None
+    totals: Array | None
+    faults: Array | None
+
+    def arguments(self, kernel: Kernel) -> tuple[Any, ...]:
+        """What the loop takes, but for the range of blocks."""
+        x = self.x
+        return (
+            x.y, x.p, x.w, x.keep, kernel.numbers, self.scale, self.check,
+            self.terms, self.gradient, self.second, self.totals, self.faults,
+        )  # fmt: skip
+
+    def in_bits(self, kernel: Kernel) -> tuple[Any, ...]:
+        """What the loop over halves takes, but for the range of blocks."""
+        y, p, *inputs, gradient, second, totals, faults = self.arguments(kernel)
+        bits = (None if a is None else a.view(np.uint16) for a in (y, p, gradient, second))
+        y, p, gradient, second = bits
+        return y, p, *inputs, gradient, second, totals, faults, halves.BRAIN[self.x.answer_dtype.name]
+
+
+def _in_pieces(kernel: Kernel, work: Work, first: int, last: int) -> None:
+    """Pieces first..last-1, each converted to the dtype at work and its answers to theirs."""
+    x = work.x
+    Y, P, G, H = np.empty((4, pieces.PIECE), x.dtype)
+    for index in range(first, last):
+        part = slice(index * pieces.PIECE, (index + 1) * pieces.PIECE)
+        blocks = slice(part.start // BLOCK, part.stop // BLOCK)
+        y, p = pieces.read(x.y[part], Y), pieces.read(x.p[part], P)
+        w, keep, terms, totals, faults = (
+            None if a is None else a[s]
+            for a, s in ((x.w, part), (x.keep, part), (work.terms, part), (work.totals, blocks), (work.faults, blocks))
+        )  # fmt: skip
+        gradient = None if work.gradient is None else G[: p.size]
+        second = None if work.second is None else H[: p.size]
+        kernel.loop(
+            y, p, w, keep, kernel.numbers, work.scale, work.check, terms, gradient, second, totals, faults,
+            0, -(-p.size // BLOCK),
+        )  # fmt: skip
+        for whole, answer in ((work.gradient, gradient), (work.second, second)):
+            if whole is not None and answer is not None:
+                pieces.write(answer, whole[part], kernel.saturates)
+
+
+def _mean_despite_overflow(kernel: Kernel, x: PairedInputs, loss: ElementwiseLoss) -> float:
     terms = np.empty(x.p.size, x.dtype)
     _run(kernel, x, loss, True, terms, None, None)
     return mean_of_terms(terms, x.weight)
-
-
-def _stop_at_largest(slopes: Array) -> None:
-    """A floored probability's slope times a weight may overflow: it stops at the largest finite number."""
-    largest = np.finfo(slopes.dtype).max
-    np.clip(slopes, -largest, largest, out=slopes)
 
 
 def kernel_of(loss: ElementwiseLoss, dtype: np.dtype[Any]) -> Kernel | None:
@@ -136,25 +189,39 @@ def kernel_of(loss: ElementwiseLoss, dtype: np.dtype[Any]) -> Kernel | None:
         return kernels[dtype]
 
 
-_loops: dict[Any, tuple[Any, int]] = {}
+_modules: dict[Any, ModuleType] = {}
 
 
 def _bind(loss: ElementwiseLoss, dtype: np.dtype[Any]) -> Kernel:
     sets = tuple((term.rules, term.coefficient != 1.0) for term in loss.terms)
-    if (dtype, sets) not in _loops:
-        module = load(
-            module_text(sets, dtype.name), "_".join(dict.fromkeys(rules.name for rules, _ in sets))[:60]
-        )
-        _loops[dtype, sets] = module.loop, _EXPENSIVE_ALONE if module.EXPENSIVE else _CHEAP_ALONE
-    loop, alone = _loops[dtype, sets]
+    if (dtype, sets) not in _modules:
+        name = "_".join(dict.fromkeys(rules.name for rules, _ in sets))[:60]
+        _modules[dtype, sets] = load(module_text(sets, dtype.name), name)
+    module = _modules[dtype, sets]
+    alone = _EXPENSIVE_ALONE if module.EXPENSIVE else _CHEAP_ALONE
     numbers: list[float] = []
     for term in loss.terms:
         numbers += [term.coefficient] * (term.coefficient != 1.0)
         numbers += term.numbers(float(np.finfo(dtype).tiny))
     domains = any(term.rules.targets or term.rules.predictions for term in loss.terms)
     saturates = any(term.rules.saturates for term in loss.terms)
-    return Kernel(loop, tuple(map(dtype.type, numbers or [0.0])), domains, saturates, alone)
+    half_loop = getattr(module, "half_loop", None)
+    return Kernel(module.loop, half_loop, tuple(map(dtype.type, numbers or [0.0])), domains, saturates, alone)
 
+
+STOPPED = """
+from losskit.engines.numba.halves import LARGEST as LARGEST_HALVES
+from losskit.engines.numba.halves import narrow, widen
+
+LARGEST = FLOAT(np.finfo(FLOAT).max)
+LARGEST_FLOAT16, LARGEST_BFLOAT16 = FLOAT(LARGEST_HALVES["float16"]), FLOAT(LARGEST_HALVES["bfloat16"])
+
+
+@inline
+def stopped(g, largest):
+    '''A floored probability's slope times a weight may overflow: it stops at the largest finite number.'''
+    return select(g > largest, largest, select(g < -largest, -largest, g))
+"""
 
 ARGUMENT = {"residual": "p - y", "margin": "y * p", "pair": "y, p"}
 _CHAIN = {"residual": ("", ""), "margin": ("y * ", "y * y * "), "pair": ("", "")}
@@ -182,9 +249,13 @@ def module_text(sets: tuple[tuple[RuleSet, bool], ...], dtype: str) -> str:
         writer.add(f"@inline\ndef {kind}(y, p, k):\n    return {' + '.join(body)}")
     writer.add(outside_text((rules for rules, _ in sets), writer))
     expensive = any(f"{word}(" in text for word in _EXPENSIVE for text in writer.functions)
-    writer.add(f"BLOCK = {BLOCK}\nEXPENSIVE = {expensive}\nAPART = {expensive and dtype == 'float32'}")
+    apart, saturates = expensive and dtype == "float32", any(rules.saturates for rules, _ in sets)
+    writer.add(f"BLOCK = {BLOCK}\nEXPENSIVE = {expensive}\nAPART = {apart}\nSATURATES = {saturates}")
+    digest = hashlib.sha256(inspect.getsource(halves).encode()).hexdigest()[:16]
+    writer.add(f"{STOPPED.strip()}\n# halves: {digest}")
     origin = " + ".join(dict.fromkeys(f"{rules.value.__module__}.{rules.name}" for rules, _ in sets))
-    return writer.text(origin, [elementwise_loop.loop])
+    loops = [elementwise_loop.loop] + [elementwise_loop.half_loop] * (dtype == "float32")
+    return writer.text(origin, loops)
 
 
 def outside_text(sets: Iterable[RuleSet], writer: Writer) -> str:

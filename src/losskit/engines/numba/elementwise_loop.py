@@ -12,10 +12,17 @@ from losskit.engines.numba.intrinsics import add_reassoc, select
 
 # Written above the loop in each generated module.
 APART: Any
+SATURATES: Any
+LARGEST: Any
+LARGEST_BFLOAT16: Any
+LARGEST_FLOAT16: Any
+narrow: Any
+widen: Any
 BLOCK: Any
 FLOAT: Any
 value: Any
 slope: Any
+stopped: Any
 curvature: Any
 outside: Any
 
@@ -64,6 +71,8 @@ def loop(y, p, w, keep, k, scale, check, terms, gradient, second, totals, faults
                     g = select(W[i] != zero, (W[i] * scale) * g, zero)
                 else:
                     g = scale * g
+                if SATURATES:
+                    g = stopped(g, LARGEST)
                 if keep is not None:
                     g = select(K[i], g, zero)
                 G[i] = g
@@ -73,6 +82,8 @@ def loop(y, p, w, keep, k, scale, check, terms, gradient, second, totals, faults
                     h = select(W[i] != zero, (W[i] * scale) * h, zero)
                 else:
                     h = scale * h
+                if SATURATES:
+                    h = stopped(h, LARGEST)
                 if keep is not None:
                     h = select(K[i], h, zero)
                 H[i] = h
@@ -90,3 +101,46 @@ def loop(y, p, w, keep, k, scale, check, terms, gradient, second, totals, faults
             totals[block] = total
         if check is not None:
             faults[block] = fault
+
+
+def half_loop(  # type: ignore[no-untyped-def]
+    y, p, w, keep, k, scale, check, terms, gradient, second, totals, faults, brain, first, last
+):
+    """The same for 16-bit patterns of halves (``brain``: of bfloat16), widened and narrowed a block at a time.
+
+    A block of each array stays in the first cache, so that memory is read and written in 16 bits.
+    """
+    Y, P, G, H = (
+        np.empty(BLOCK, FLOAT),
+        np.empty(BLOCK, FLOAT),
+        np.empty(BLOCK, FLOAT),
+        np.empty(BLOCK, FLOAT),
+    )
+    if brain is not None:
+        largest = LARGEST_BFLOAT16
+    else:
+        largest = LARGEST_FLOAT16
+    for block in range(first, last):
+        lo = block * BLOCK
+        hi = min(lo + BLOCK, p.size)
+        n = hi - lo
+        widen(y[lo:hi], Y, brain)
+        widen(p[lo:hi], P, brain)
+        W = None if w is None else w[lo:hi]
+        K = None if keep is None else keep[lo:hi]
+        T = None if terms is None else terms[lo:hi]
+        slopes = None if gradient is None else G[:n]
+        curvatures = None if second is None else H[:n]
+        S = None if totals is None else totals[block : block + 1]
+        F = None if faults is None else faults[block : block + 1]
+        loop(Y[:n], P[:n], W, K, k, scale, check, T, slopes, curvatures, S, F, 0, 1)
+        if gradient is not None:
+            if SATURATES:
+                for i in range(n):
+                    G[i] = stopped(G[i], largest)
+            narrow(G[:n], gradient[lo:hi], brain)
+        if second is not None:
+            if SATURATES:
+                for i in range(n):
+                    H[i] = stopped(H[i], largest)
+            narrow(H[:n], second[lo:hi], brain)

@@ -1,7 +1,7 @@
-"""float16 to float32 and back, at the speed of memory.
+"""float16 and bfloat16 to float32 and back, at the speed of memory.
 
-NumPy's own conversion takes 50 times as long where results underflow, as gradients of a mean do: it
-reports each underflow to the processor's status word.
+NumPy's own conversion of float16 takes 50 times as long where results underflow, as gradients of a mean
+do: it reports each underflow to the processor's status word. That of bfloat16 is no vector code.
 """
 # mypy: ignore-errors
 
@@ -11,6 +11,11 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
+
+from losskit.engines.numba.intrinsics import select
+
+LARGEST = {"float16": 65504.0, "bfloat16": float.fromhex("0x1.fep127")}
+"""The largest finite number of each."""
 
 
 @intrinsic
@@ -35,27 +40,47 @@ def _to_half(typing_context, x):
     return types.uint16(x), generate
 
 
-@njit(nogil=True, error_model="numpy", cache=True)
-def _widen(halves, out):
-    for i in range(halves.size):
-        out[i] = _from_half(halves[i])
+_fast = njit(nogil=True, error_model="numpy", cache=True)
 
 
-@njit(nogil=True, error_model="numpy", cache=True)
-def _narrow(values, out):
-    for i in range(values.size):
-        out[i] = _to_half(values[i])
+@_fast
+def widen(bits, out, brain):
+    """16-bit patterns as float32; ``brain`` is None for float16 and True for bfloat16, and compiled away."""
+    if brain is not None:
+        words = out.view(np.uint32)
+        for i in range(bits.size):
+            words[i] = np.uint32(bits[i]) << np.uint32(16)
+    else:
+        for i in range(bits.size):
+            out[i] = _from_half(bits[i])
 
 
-def widened(halves: np.ndarray) -> np.ndarray:
-    """A float16 array as a contiguous float32 one."""
-    out = np.empty(halves.shape, np.float32)
-    _widen(np.ascontiguousarray(halves).reshape(-1).view(np.uint16), out.reshape(-1))
-    return out
+@_fast
+def narrow(values, out, brain):
+    """float32 as the nearest 16-bit patterns, ties to even; what is too large becomes infinite.
+
+    For bfloat16 a carry out of the largest exponent is infinity by itself, and a NaN is kept apart.
+    """
+    if brain is not None:
+        words = values.view(np.uint32)
+        for i in range(values.size):
+            word = words[i]
+            nearest = (word + np.uint32(0x7FFF) + ((word >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+            out[i] = select(values[i] == values[i], np.uint16(nearest), np.uint16(0x7FC0))
+    else:
+        for i in range(values.size):
+            out[i] = _to_half(values[i])
 
 
-def halved(values: np.ndarray) -> np.ndarray:
-    """A contiguous float32 array as a float16 one; what is too large becomes infinite."""
-    out = np.empty(values.shape, np.float16)
-    _narrow(values.reshape(-1), out.reshape(-1).view(np.uint16))
-    return out
+BRAIN = {"float16": None, "bfloat16": True}
+
+
+def widened(halves: np.ndarray, out: np.ndarray) -> None:
+    """Write halves to a contiguous float32 array of their size."""
+    bits = np.ascontiguousarray(halves).reshape(-1).view(np.uint16)
+    widen(bits, out.reshape(-1), BRAIN[halves.dtype.name])
+
+
+def halved(values: np.ndarray, out: np.ndarray) -> None:
+    """Write a contiguous float32 array to a contiguous one of halves."""
+    narrow(values.reshape(-1), out.reshape(-1).view(np.uint16), BRAIN[out.dtype.name])

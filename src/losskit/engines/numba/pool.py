@@ -55,6 +55,8 @@ def _default() -> int:
 
 def run(kernel: Callable[[int, int], Any], blocks: int, threads: int) -> None:
     """Call ``kernel(first, last)`` for ranges that cover all blocks, on up to ``threads`` threads."""
+    if blocks == 0:
+        return
     share = -(-blocks // threads)
     ranges = [(first, min(first + share, blocks)) for first in range(0, blocks, share)]
     futures = [_submit(kernel, *bounds) for bounds in ranges[1:]]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from losskit.engines import memory
-from losskit.engines.inputs import Array, check_out, narrowed
-from losskit.engines.numba import halves, pool
+from losskit.engines.inputs import Array, check_out
+from losskit.engines.numba import pieces, pool
 from losskit.engines.numba.row_kernel import TILE, Kernel, kernel_of
 from losskit.engines.numba.row_shift import shifted
 from losskit.engines.numpy import rows as reference
@@ -37,7 +37,7 @@ COLUMNS = 400
 """Up to how many classes a tile of columns of matrices fits the cache: they need no transposing."""
 BLOCK = 1 << 14
 """Numbers in the long rows that share a partial sum: it fixes the order of additions."""
-CHUNK = 1 << 17
+CHUNK = 2 * pieces.PIECE
 """Numbers that are converted together, where the input's dtype or layout is not the kernel's."""
 _ALONE = 30_000  # numbers; below, waking a thread costs more than it saves
 _ONE = np.ones(1)
@@ -203,14 +203,16 @@ def _converted(
 ) -> None:
     """Chunks first..last-1 of ``each`` blocks, converted to the kernel's dtype and layout and back."""
     gradient = None if work.gradient is None else np.moveaxis(work.gradient, x.axis, -1)
+    size = min(each * work.step, x.rows) * x.classes
+    P, Y, G = np.empty((3, size), x.dtype)
     for chunk in range(first, last):
         blocks = slice(chunk * each, min(chunk * each + each, work.blocks))
         lo, hi = blocks.start * work.step, min(blocks.stop * work.step, x.rows)
-        p = _plain(x.p, lo, hi, x.dtype)
+        p = pieces.read(rows_of(x.p, lo, hi), P)
         if x.shift is not None:
             p = shifted(p, x.shift)
-        y = _shares(x, lo, hi) if x.labels is None or not work.by_index else x.labels[lo:hi]
-        g = None if gradient is None else np.empty(p.shape, p.dtype)
+        y = _shares(x, lo, hi, Y) if x.labels is None or not work.by_index else x.labels[lo:hi]
+        g = None if gradient is None else G[: p.size].reshape(p.shape)
         terms = work.terms[lo:hi]  # empty stays empty
         weight = work.weight[lo:hi] if work.each else work.weight
         totals, faults = work.totals[blocks], work.faults[blocks]
@@ -219,29 +221,23 @@ def _converted(
         loop = _bound(kernel, loss, x, work, p, y, g, terms, totals, faults, weight)
         loop(0, blocks.stop - blocks.start)
         if gradient is not None and g is not None:
-            whole: Array = g.reshape(hi - lo, x.classes)
-            put_rows(gradient, lo, hi, _narrow(whole, x.answer_dtype, kernel.saturates))
+            _put(g.reshape(hi - lo, x.classes), gradient, lo, hi, kernel.saturates)
 
 
-def _shares(x: RowInputs, first: int, last: int) -> Array:
+def _shares(x: RowInputs, first: int, last: int, scratch: Array) -> Array:
     """Target distributions of some rows; of class indices, 1 at the class."""
     if x.labels is None:
-        return _plain(x.y, first, last, x.dtype)
+        return pieces.read(rows_of(x.y, first, last), scratch)
     return np.equal.outer(x.labels[first:last], np.arange(x.classes)).astype(x.dtype)
 
 
-def _plain(view: Array, first: int, last: int, dtype: np.dtype[Any]) -> Array:
-    """Rows of an array, contiguous and of the dtype at work."""
-    rows = rows_of(view, first, last)
-    if rows.dtype == np.float16 and dtype == np.float32:
-        return halves.widened(rows)
-    return np.ascontiguousarray(rows, dtype)
-
-
-def _narrow(gradient: Array, dtype: np.dtype[Any], saturates: bool) -> Array:
-    if dtype != np.float16 or gradient.dtype != np.float32:
-        return narrowed(gradient, dtype, saturates)
-    return halves.halved(np.clip(gradient, -65504.0, 65504.0) if saturates else gradient)
+def _put(rows: Array, gradient: Array, first: int, last: int, saturates: bool) -> None:
+    """Write rows first..last-1 of the gradient."""
+    lie_together = gradient.ndim == 2 or gradient.flags.c_contiguous
+    into = rows_of(gradient, first, last) if lie_together else np.empty(rows.shape, gradient.dtype)
+    pieces.write(rows, into, saturates)
+    if not lie_together:
+        put_rows(gradient, first, last, into)
 
 
 def _raise(loss: RowLoss, x: RowInputs) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from losskit.engines.inputs import Array, Inputs, check_domains, check_out, elementwise_inputs
+from losskit.engines.inputs import Array, PairedInputs, check_domains, check_out, elementwise_inputs
 from losskit.engines.outcome import mean_of_terms, reduced
 from losskit.reduction import Parts
 from losskit.registry import Evaluation, Wanted
@@ -40,9 +40,9 @@ def evaluate(
     return answer
 
 
-def _sum_of(loss: ElementwiseLoss, x: Inputs, rule: str) -> Array:
+def _sum_of(loss: ElementwiseLoss, x: PairedInputs, rule: str) -> Array:
     """One rule of every term at every element, with the argument's own derivative as the factor."""
-    y, p = x.y.astype(np.float64), x.p.astype(np.float64)
+    y, p = (a.astype(np.float64) for a in x.at_work())
     order = ("value", "slope", "curvature").index(rule)
     total: Array = np.zeros(p.shape)
     for k, term in enumerate(loss.terms):
@@ -59,7 +59,7 @@ def _sum_of(loss: ElementwiseLoss, x: Inputs, rule: str) -> Array:
     return total
 
 
-def _weighted(x: Inputs, terms: Array, scale: float) -> Array:
+def _weighted(x: PairedInputs, terms: Array, scale: float) -> Array:
     """scale * w * terms, and 0 where there is no weight or the mask says no."""
     if x.w is not None:
         w = x.w.astype(np.float64)
@@ -69,7 +69,7 @@ def _weighted(x: Inputs, terms: Array, scale: float) -> Array:
     return terms if x.keep is None else np.where(x.keep, terms, 0.0)
 
 
-def _answer(loss: ElementwiseLoss, x: Inputs, values: Array, out: Any) -> Array:
+def _answer(loss: ElementwiseLoss, x: PairedInputs, values: Array, out: Any) -> Array:
     if any(term.rules.saturates for term in loss.terms):
         largest = (
             float(np.finfo(x.answer_dtype).max) if x.answer_dtype.kind == "f" else float(np.finfo("f4").max)
