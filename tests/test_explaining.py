@@ -221,7 +221,7 @@ def test_the_command(run: Any) -> None:
         (("mse", "--y", "3"), "y_pred missing"),
         (("mse", "--y", "3", "--p", "2", "--arg", "weight=1"), 'no argument "weight"'),
         (("mse", "--y", "3,4", "--p", "2"), "shape"),
-        (("binary_cross_entropy", "--y", "3", "--p", "0.5"), "y_true must be in [0, 1], got 3.0"),
+        (("binary_cross_entropy", "--y", "3", "--p", "0.5"), "y_true must be in [0, 1], got 3"),
         (("sparse_categorical_cross_entropy", "--y", "7", "--p", "0.5,0.5"), "must be in 0..1"),
         (("categorical_focal", "--y", "1", "--p", "0.5,0.5;1"), "as many numbers each"),
     ],

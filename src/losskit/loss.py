@@ -123,8 +123,8 @@ class LossFunction(Declared):
     ) -> Any:
         """The derivative of what ``compute`` returns with respect to ``y_pred``, in its shape and dtype.
 
-        With ``reduction="mean"`` it carries the 1/n. ``out`` is an array to write it to; when an
-        error is raised it may already be overwritten.
+        With ``reduction="mean"`` it carries the 1/n. ``out`` is an array to write it to, of that dtype, or
+        for halves also of float32; when an error is raised it may already be overwritten.
         """
         return self._evaluate((y_true, y_pred), DERIVATIVE, sample_weight, mask, out).derivative
 

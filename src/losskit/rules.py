@@ -12,8 +12,9 @@ import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from types import FunctionType, ModuleType, SimpleNamespace
-from typing import Any, ClassVar
+from functools import lru_cache, partial
+from types import CodeType, FunctionType, ModuleType, SimpleNamespace
+from typing import Any, ClassVar, overload
 
 import losskit.scalar
 from losskit.domain import Domain
@@ -22,12 +23,27 @@ from losskit.scalar import Scalar
 RuleFunction = Callable[..., Scalar]
 
 
-class rule(staticmethod):  # type: ignore[type-arg]  # noqa: N801 - a decorator
+@overload
+def rule(function: RuleFunction) -> Any: ...
+@overload
+def rule(*, wide: bool) -> Callable[[RuleFunction], Any]: ...
+def rule(function: RuleFunction | None = None, *, wide: bool = False) -> Any:
     """Mark a function in a class body as a rule: ``@rule def slope(r, delta): ...``.
 
     The first parameters are the rule's argument (``r``, ``m``, ``y, p``, ``nll``...); the others are
-    parameters of the loss, by name.
+    parameters of the loss, by name. Where the roundings of float32 would come to more than 2 units in the
+    last place, ``@rule(wide=True)`` has its float32 answers worked out in float64.
     """
+    if function is None:
+        return partial(rule, wide=wide)
+    if wide:
+        function.is_wide = True  # type: ignore[attr-defined]
+    return staticmethod(function)
+
+
+def is_wide(function: RuleFunction) -> bool:
+    """Whether float32 answers of a rule are worked out in float64."""
+    return getattr(function, "is_wide", False)
 
 
 class FromDtype(Enum):
@@ -141,9 +157,45 @@ class Term:
 
 
 def source_of(function: RuleFunction) -> str:
-    """The text of a rule, unindented; OSError where Python has none (typed at a bare prompt)."""
-    text = getattr(function, "__rule_source__", None)
-    return text if text is not None else textwrap.dedent(inspect.getsource(function))
+    """The text of a rule, unindented; OSError where there is none (typed at a bare prompt) or no longer."""
+    known: str | None = getattr(function, "__rule_source__", None)
+    if known is not None:
+        return known
+    text = textwrap.dedent(inspect.getsource(function))
+    code = inspect.unwrap(function).__code__
+    if not _stands_in("".join(inspect.findsource(function)[0]), code):
+        raise OSError(f"its file, {code.co_filename}, was edited after it was loaded")
+    return text
+
+
+def _stands_in(file: str, code: CodeType) -> bool:
+    """Whether a function is where it says in the text of its file: edited, that has other lines there."""
+    try:
+        now = _functions_of(file)
+    except SyntaxError:  # of a notebook's cell, say: no reason for doubt
+        return True
+    return _content(now.get((code.co_firstlineno, code.co_name), _NOTHING)) == _content(code)
+
+
+_NOTHING = compile("", "", "exec")
+
+
+@lru_cache(maxsize=8)
+def _functions_of(file: str) -> dict[tuple[int, str], CodeType]:
+    """The code of every function in the text of a file, by its first line and its name."""
+    found: dict[tuple[int, str], CodeType] = {}
+    waiting = [compile(file, "", "exec", dont_inherit=True)]
+    while waiting:
+        code = waiting.pop()
+        found[code.co_firstlineno, code.co_name] = code
+        waiting += (c for c in code.co_consts if isinstance(c, CodeType))
+    return found
+
+
+def _content(code: CodeType) -> tuple[Any, ...]:
+    """What a function does, without the name of its file."""
+    constants = tuple(_content(c) if isinstance(c, CodeType) else c for c in code.co_consts)
+    return code.co_code, constants, code.co_names, code.co_varnames
 
 
 def term_of(rules: RuleSet, values: dict[str, Any], coefficient: float = 1.0) -> Term:

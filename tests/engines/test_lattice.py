@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import losskit as lk
+from losskit.engines.numba import lattice
 from truth.lattice import alignments, spelled
 
 INF, NAN = np.inf, np.nan
@@ -137,6 +138,28 @@ def test_a_long_table_keeps_its_digits():
     (value, slope), (truth, gradient) = both_engines(lk.CTCLoss(from_logits=True), labels, logits)
     assert value == pytest.approx(truth, rel=1e-7)
     np.testing.assert_allclose(slope, gradient, rtol=1e-6, atol=1e-7 * np.abs(gradient).max())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("scale", "extended"), [(0.5, 0), (2.0, 0), (10.0, 3)])
+def test_numbers_far_apart(scale, extended, dtype, monkeypatch):
+    """Floats on scales of their own hold ordinary numbers, extended range what is too far apart for them."""
+    calls, run = [], lattice.Labellings.run_extended
+    monkeypatch.setattr(lattice.Labellings, "run_extended", lambda *a: calls.append(a) or run(*a))
+    labels, logits, *_ = some_frames(frames=300, batch=3, classes=12, most=40, dtype=dtype)
+    one, other = both_engines(lk.CTCLoss(from_logits=True), labels, dtype(scale) * logits)
+    assert len(calls) == extended
+    np.testing.assert_allclose(one[0], other[0], rtol=1e-6 if dtype == np.float32 else 1e-13)
+    atol = 1e-7 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(one[1], other[1], rtol=1e-6, atol=atol * np.abs(other[1]).max())
+
+
+def test_more_than_probabilities():
+    """Scores that nobody checks may grow from frame to frame instead of falling."""
+    labels, logits, *_ = some_frames(frames=300, batch=2, classes=12, most=40)
+    one, other = both_engines(lk.CTCLoss(validate=False), labels, 20.0 + logits)
+    np.testing.assert_allclose(one[0], other[0], rtol=1e-13)
+    np.testing.assert_allclose(one[1], other[1], rtol=1e-9, atol=1e-13)
 
 
 def test_numbers_beyond_the_extended_range():

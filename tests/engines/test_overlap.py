@@ -418,3 +418,94 @@ def test_parts_that_do_not_merge():
         one + two
     with pytest.raises(TypeError):
         one + 1.0
+
+
+# ---- large arrays ---------------------------------------------------------------------------------------------------
+
+LARGE = (2, 3, 25_000)
+"""More elements than one thread reads before another is woken."""
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8])
+@pytest.mark.parametrize("kind", [DiceLoss, LovaszLoss], ids=lambda cls: cls.__name__)
+def test_integers_are_the_floats_they_stand_for(random, kind, dtype):
+    indices = random.integers(0, 3, (2, 25_000))
+    p = random.normal(size=LARGE).astype(np.float32)
+    loss = kind(per="class", **SOFTMAX)
+    for y in (indices, np.eye(3)[indices].transpose(0, 2, 1), indices[:, ::-1]):
+        value, gradient = loss.value_and_derivative(y.astype(dtype), p)
+        truth, slopes = loss.value_and_derivative(y.astype(np.float32), p)
+        assert value == truth
+        np.testing.assert_array_equal(gradient, slopes)
+
+
+@pytest.mark.parametrize(
+    "link", [{}, {"from_logits": True}, SOFTMAX], ids=["probability", "sigmoid", "softmax"]
+)
+def test_indices_that_count_alike_have_the_answers_of_all_others(random, link):
+    indices, p = random.integers(0, 3, (2, 25_000)), random.random(LARGE).astype(np.float32)
+    for squared in (False, True):
+        loss = DiceLoss(per="class", squared=squared, **link)
+        value, gradient = loss.value_and_derivative(indices, p)
+        one = np.ones(indices.shape, np.float32)
+        masks_of = np.eye(3, dtype=np.float32)[indices].transpose(0, 2, 1)
+        for y, weight in ((indices, one), (masks_of, None)):
+            truth, slopes = loss.value_and_derivative(y, p, sample_weight=weight)
+            assert value == pytest.approx(truth, rel=1e-7)
+            np.testing.assert_allclose(gradient, slopes, rtol=1e-6)
+
+
+def test_a_softmax_that_is_no_number_is_not_lost(random):
+    indices, logits = random.integers(0, 3, (2, 25_000)), random.normal(size=LARGE)
+    logits[1, 2, 7] = np.nan
+    value, gradient = DiceLoss(per="class", **SOFTMAX).value_and_derivative(indices, logits)
+    assert np.isnan(value)
+    assert np.isnan(gradient[1, :, 7]).all()
+
+
+@pytest.mark.parametrize(
+    ("loss", "wrong"),
+    [
+        (DiceLoss(), 3.0), (DiceLoss(), -1.0), (DiceLoss(), 0.5), (DiceLoss(), np.nan),
+        (DiceLoss(ignore_index=255, **SOFTMAX), 254.0), (LovaszLoss(), 1.5),
+    ],
+)  # fmt: skip
+def test_a_wrong_class_is_found_anywhere(random, loss, wrong):
+    y, p = random.integers(0, 3, (2, 25_000)).astype(float), random.random(LARGE)
+    y[0, 3] = 2.0 if loss.ignore_index is None else loss.ignore_index
+    loss.compute(y, p)
+    y[1, 24_998] = wrong
+    with pytest.raises(IndexError, match=r"a class from 0 to 2.* at index \(1, 24998\)"):
+        loss.compute(y, p)
+
+
+@pytest.mark.parametrize(
+    ("loss", "wrong", "message"),
+    [
+        (DiceLoss(), (1.25, 0.5), r"y_true must be in \[0, 1\], got 1.25"),
+        (DiceLoss(), (0.5, 1.25), r"y_pred must be in \[0, 1\].* got 1.25"),
+        (LovaszLoss(), (0.5, 0.5), "y_true must be 0 or 1, got 0.5"),
+    ],
+)
+def test_a_wrong_mask_is_found_anywhere(random, loss, wrong, message):
+    y, p = masks(random, LARGE)
+    y[0, 0, 1] = np.nan
+    assert np.isnan(loss.compute(y, p))
+    y[1, 2, 24_998], p[1, 2, 24_998] = wrong
+    with pytest.raises(ValueError, match=message + r".* at index \(1, 2, 24998\)"):
+        loss.compute(y, p)
+    assert np.isnan(loss.replace(validate=False).compute(y, p))
+
+
+@pytest.mark.parametrize("smooth", [0.0, 1.0])
+def test_lovasz_of_weights_and_equal_errors(random, smooth):
+    """Errors of which some are equal, and weights of which some are 0."""
+    y = (random.random((2, 500)) < 0.4).astype(np.float32)
+    p = random.integers(0, 400, y.shape).astype(np.float32) / 512
+    w = random.integers(0, 3, y.shape).astype(np.float32)
+    loss = LovaszLoss(per="sample", smooth=smooth)
+    value, gradient = loss.value_and_derivative(y, p, sample_weight=w)
+    with lk.use_engine("numpy"):
+        truth, slopes = loss.value_and_derivative(y, p, sample_weight=w)
+    assert value == pytest.approx(truth, rel=1e-6)
+    assert np.abs(gradient - slopes).max() <= 1e-6 * np.abs(slopes).max()

@@ -7,7 +7,7 @@ import pytest
 
 import losskit as lk
 from losskit.engines import memory
-from losskit.engines.numba import similarity as kernels
+from losskit.engines.formulas import similarity as formula
 
 VIEWS = [
     lk.InfoNCELoss(), lk.InfoNCELoss(temperature=0.5, negatives="other_view"), lk.CLIPLoss(), lk.SigLIPLoss(),
@@ -31,7 +31,7 @@ def engine(request):
 @pytest.fixture
 def no_small_batches(monkeypatch):
     """float32 stays float32 however few the rows."""
-    monkeypatch.setattr(kernels, "SMALL", 0)
+    monkeypatch.setattr(formula, "SMALL", 0)
 
 
 def batch(loss, n, dtype=np.float64, seed=0):

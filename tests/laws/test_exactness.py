@@ -19,9 +19,9 @@ from truth.rows import ROWS, row_condition, row_curvatures, row_slopes, row_valu
 from truth.textbook import ELEMENTWISE, Textbook
 from truth.ulp import allowed, format_of, ulp_of_terms
 
-# In units in the last place, times the condition of the problem where that is worse than 1. What a
-# rule of about ten operations costs; a float64 polynomial of the kernels alone is worth up to 3.
-BOUNDS = {"float32": 4.0, "float64": 8.0}
+# In units in the last place, times the condition of the problem where that is worse than 1: those of the certificate.
+BOUNDS = {"float32": 2.0, "float64": 4.0}
+WORSE = {("FocalLoss", "float64"): 8.0}  # (1 - p)^gamma raises the error of a sigmoid to the power as well
 ROW_BOUND = 6.0  # sums over the classes come on top
 VERBS = ("compute", "derivative", "second_derivative")
 ENGINES = ("numba", "numpy")
@@ -84,6 +84,7 @@ def answers_of(loss: LossFunction, y: Any, p: Any) -> dict[str, list[Any]]:
 def test_elementwise(cls, parameters, thin, dtype, largest_errors):
     loss = cls(**rounded(parameters, dtype), reduction="none", validate=False)
     book = ELEMENTWISE[cls.__name__]
+    bound = WORSE.get((cls.__name__, dtype), BOUNDS[dtype])
     saturates = any(term.rules.saturates for term in loss.terms)
     facts = dict(own(loss))
     if book.link == "both":
@@ -100,12 +101,12 @@ def test_elementwise(cls, parameters, thin, dtype, largest_errors):
                     ulp_of_terms(got, t, truth.terms, dtype, saturates=saturates and order > 0)
                     for t in truth.accepted
                 )
-                if error > BOUNDS[dtype] and not accepted(got, truth, loss, dtype):
+                if error > bound and not accepted(got, truth, loss, dtype):
                     error /= allowed(truth.truth, condition(book, order, y[i], p[i], **facts), 1.0)
                     place = f"{VERBS[order]} of {loss} on {engine} at y = {y[i]!r}, p = {p[i]!r}"
-                    assert error <= BOUNDS[dtype], f"{place}: {got!r}, true {truth.truth}"
+                    assert error <= bound, f"{place}: {got!r}, true {truth.truth}"
                     largest_errors.add(cls.__name__, dtype, engine, order, error)
-                elif error <= BOUNDS[dtype]:
+                elif error <= bound:
                     largest_errors.add(cls.__name__, dtype, engine, order, error)
 
 

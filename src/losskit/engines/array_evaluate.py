@@ -17,20 +17,25 @@ from losskit.structures import ArrayLoss
 Compute = Callable[..., tuple[Array, Arrays | None]]
 """compute(loss, arrays, cotangent, needed, *inner) -> (terms, gradients): a kernel, or the formula."""
 
+Legal = Callable[..., bool]
+"""legal(loss, *arrays, *inner): whether a quick look finds that all values are."""
+
 
 def evaluate(
     compute: Compute, loss: ArrayLoss, arguments: tuple[Any, ...], wanted: Wanted,
-    sample_weight: Any, mask: Any, out: Any = None, upstream: Any = None,
+    sample_weight: Any, mask: Any, out: Any = None, upstream: Any = None, legal: Legal | None = None,
 ) -> Evaluation:  # fmt: skip
     """Value, derivative and second derivative of a loss, as far as wanted.
 
-    ``upstream``, one number a term, multiplies what each term adds to the derivative.
+    ``upstream``, one number a term, multiplies what each term adds to the derivative. What ``legal`` finds
+    to be legal is not looked at again.
     """
     formula = formula_of(loss)
     x = array_inputs(loss, formula, arguments, sample_weight, mask)
     _check_outs(x, out)
     with np.errstate(all="ignore"):
-        check_faults(loss, x, formula.faults(xp, loss, *x.arrays, *x.inner))
+        if legal is None or not legal(loss, *x.arrays, *x.inner):
+            check_faults(loss, x, formula.faults(xp, loss, *x.arrays, *x.inner))
         weights = _existing(formula, loss, x)
         scale = x.scale(loss.reduction)
         # Without weights one number stands for all, which costs no memory.

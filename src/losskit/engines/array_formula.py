@@ -41,6 +41,10 @@ class Formula:
     """parts(loss, *arrays): what merges of NumPy arrays, for a loss that ``merges_sums``."""
     weight_shape: Callable[..., tuple[int, ...]]
     """weight_shape(loss, *shapes): of the weights of elements or items; the last prediction's by default."""
+    any_scale: bool
+    """Whether numbers are worked on at their own scale, where a second derivative may overflow and the first not."""
+    in_double: Callable[..., bool]
+    """in_double(loss, *shapes): whether float32 arguments are worked on in float64, where there is any; not by default."""
 
 
 _formulas: dict[str, Formula] = {}  # a plain dict: a compiler can trace a look into it, but no import
@@ -65,6 +69,8 @@ def _load(structure: str) -> Formula:
         diagonal=getattr(module, "diagonal", None),
         parts=getattr(module, "parts", None),
         weight_shape=getattr(module, "weight_shape", _shape_of_prediction),
+        any_scale=getattr(module, "ANY_SCALE", False),
+        in_double=getattr(module, "in_double", lambda loss, *shapes: False),
     )
 
 

@@ -221,10 +221,11 @@ def index_text(where: tuple[int, ...]) -> str:
 
 
 def check_out(out: Any, like: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Raise unless ``out`` can take a derivative of shape ``like`` and ``dtype``."""
+    """Raise unless ``out`` can take a derivative of shape ``like`` and ``dtype``, that of halves also in float32."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a NumPy array, got {type(out).__name__}")
-    if out.shape != like or out.dtype != dtype or not out.flags.writeable:
+    fits = out.dtype == dtype or (out.dtype == np.float32 and dtype.name in _HALF)
+    if out.shape != like or not fits or not out.flags.writeable:
         state = "" if out.flags.writeable else ", read-only"
         raise ValueError(
             f"out must be writable, of shape {like} and dtype {dtype}; got shape {out.shape}, dtype {out.dtype}{state}"

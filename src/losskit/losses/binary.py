@@ -48,8 +48,8 @@ def _eps() -> Any:
 
 
 def _log_of_complement(p, floor):
-    """log(1 - p) with 1 - p floored: log1p where 1 - p would lose digits, exact beyond (Sterbenz)."""
-    return where(p < 0.5, log1p(-p), log(maximum(1.0 - p, floor)))
+    """log(1 - p) with 1 - p floored; log1p, as 1 - p would lose digits."""
+    return maximum(log1p(-p), log(floor))
 
 
 def _smoothed(y, smoothing):
@@ -65,7 +65,7 @@ class LogLossOfProbability(Rules):
     predictions: ClassVar = PROBABILITY
     saturates: ClassVar = True
 
-    @rule
+    @rule(wide=True)
     def value(y, p, w0, w1, smoothing, floor):
         positive, negative = w1 * _smoothed(y, smoothing), w0 * _smoothed(1.0 - y, smoothing)
         return -positive * log(maximum(p, floor)) - negative * _log_of_complement(p, floor)
@@ -75,7 +75,7 @@ class LogLossOfProbability(Rules):
         positive, negative = w1 * _smoothed(y, smoothing), w0 * _smoothed(1.0 - y, smoothing)
         return negative / maximum(1.0 - p, floor) - positive / maximum(p, floor)
 
-    @rule
+    @rule(wide=True)
     def curvature(y, p, w0, w1, smoothing, floor):
         positive, negative = w1 * _smoothed(y, smoothing), w0 * _smoothed(1.0 - y, smoothing)
         a, b = maximum(1.0 - p, floor), maximum(p, floor)
@@ -83,30 +83,52 @@ class LogLossOfProbability(Rules):
 
 
 class LogLossOfLogit(Rules):
-    """w1 y softplus(-z) + w0 (1-y) softplus(z), y smoothed."""
+    """y softplus(-z) + (1-y) softplus(z)."""
 
     argument: ClassVar = "pair"
     targets: ClassVar = PROBABILITY
 
     @rule
+    def value(y, p):
+        # softplus(z) is z + softplus(-z), so this is a sum of what is never negative. Not max(z,0) - y z +
+        # log1p(e^-|z|): for soft y the first two cancel
+        return softplus(-abs(p)) + scaled(where(p > 0.0, 1.0 - y, y), abs(p))
+
+    @rule
+    def slope(y, p):
+        # not sigmoid(z) - y: at z = 20, y = 1 that is 0.0 in float32 where the truth is -2.06e-9
+        return (1.0 - y) * sigmoid(p) - y * sigmoid(-p)
+
+    @rule(wide=True)
+    def curvature(y, p):
+        return sigmoid(p) * sigmoid(-p)
+
+
+class WeightedLogLossOfLogit(Rules):
+    """w1 y softplus(-z) + w0 (1-y) softplus(z), y smoothed."""
+
+    argument: ClassVar = "pair"
+    targets: ClassVar = PROBABILITY
+
+    @rule(wide=True)
     def value(y, p, w0, w1, smoothing):
-        # not max(z,0) - y z + log1p(e^-|z|): for soft y its two halves cancel
         positive, negative = w1 * _smoothed(y, smoothing), w0 * _smoothed(1.0 - y, smoothing)
         return scaled(positive, softplus(-p)) + scaled(negative, softplus(p))
 
-    @rule
+    @rule(wide=True)
     def slope(y, p, w0, w1, smoothing):
-        # not sigmoid(z) - y: at z = 20, y = 1 that is 0.0 in float32 where the truth is -2.06e-9
         return w0 * _smoothed(1.0 - y, smoothing) * sigmoid(p) - w1 * _smoothed(y, smoothing) * sigmoid(-p)
 
-    @rule
+    @rule(wide=True)
     def curvature(y, p, w0, w1, smoothing):
         weight = w0 * _smoothed(1.0 - y, smoothing) + w1 * _smoothed(y, smoothing)
         return weight * (sigmoid(p) * sigmoid(-p))
 
 
 def _log_loss(from_logits: bool, w0: float, w1: float, smoothing: float, eps: float | None) -> Term:
-    rules = LogLossOfLogit.rules if from_logits else LogLossOfProbability.rules
+    if from_logits and (w0, w1, smoothing) == (1.0, 1.0, 0.0):
+        return Term(1.0, LogLossOfLogit.rules)
+    rules = WeightedLogLossOfLogit.rules if from_logits else LogLossOfProbability.rules
     return term_of(rules, {"w0": w0, "w1": w1, "smoothing": smoothing, "floor": _floor(eps)})
 
 
@@ -220,13 +242,13 @@ class FocalOfProbability(Rules):
     predictions: ClassVar = PROBABILITY
     saturates: ClassVar = True
 
-    @rule
+    @rule(wide=True)
     def value(y, p, a0, a1, gamma, floor):
         positive = _power_of_complement(p, gamma) * -log(maximum(p, floor))
         negative = _focus(p, -_log_of_complement(p, floor), gamma)
         return a1 * y * positive + a0 * (1.0 - y) * negative
 
-    @rule
+    @rule(wide=True)
     def slope(y, p, a0, a1, gamma, floor):
         q = 1.0 - p
         missed = gamma * _ratio(q, -log(maximum(p, floor))) + 1.0 / maximum(p, floor)
@@ -236,26 +258,14 @@ class FocalOfProbability(Rules):
         )
         return a0 * (1.0 - y) * negative - a1 * y * positive
 
-    @rule
+    @rule(wide=True)
     def curvature(y, p, a0, a1, gamma, floor):
         q, one, zero = 1.0 - p, maximum(p, floor), maximum(1.0 - p, floor)
-        positive = _focal_curvature(
-            a1 * y,
-            gamma,
-            _power_of_complement(p, gamma),
-            _power_of_complement(p, gamma - 1.0),
-            -log(one),
-            q,
-            one,
-        )
+        grown, grown_less = _power_of_complement(p, gamma), _power_of_complement(p, gamma - 1.0)
+        positive = _focal_curvature(a1 * y, gamma, grown, grown_less, -log(one), q, one)
+        nll = -_log_of_complement(p, floor)
         negative = _focal_curvature(
-            a0 * (1.0 - y),
-            gamma,
-            power(p, gamma),
-            power(p, gamma - 1.0),
-            -_log_of_complement(p, floor),
-            p,
-            zero,
+            a0 * (1.0 - y), gamma, power(p, gamma), power(p, gamma - 1.0), nll, p, zero
         )
         return positive + negative
 
@@ -281,15 +291,15 @@ class FocalOfLogit(Rules):
     argument: ClassVar = "pair"
     targets: ClassVar = PROBABILITY
 
-    @rule
+    @rule(wide=True)
     def value(y, p, a0, a1, gamma):
         return _logit_value(y, p, a0, a1, power(sigmoid(p), gamma), power(sigmoid(-p), gamma))
 
-    @rule
+    @rule(wide=True)
     def slope(y, p, a0, a1, gamma):
         return _logit_slope(y, p, a0, a1, gamma, power(sigmoid(p), gamma), power(sigmoid(-p), gamma))
 
-    @rule
+    @rule(wide=True)
     def curvature(y, p, a0, a1, gamma):
         return _logit_curvature(y, p, a0, a1, gamma, power(sigmoid(p), gamma), power(sigmoid(-p), gamma))
 
@@ -300,15 +310,15 @@ class SquareFocalOfLogit(Rules):
     argument: ClassVar = "pair"
     targets: ClassVar = PROBABILITY
 
-    @rule
+    @rule(wide=True)
     def value(y, p, a0, a1):
         return _logit_value(y, p, a0, a1, _square(sigmoid(p)), _square(sigmoid(-p)))
 
-    @rule
+    @rule(wide=True)
     def slope(y, p, a0, a1):
         return _logit_slope(y, p, a0, a1, 2.0, _square(sigmoid(p)), _square(sigmoid(-p)))
 
-    @rule
+    @rule(wide=True)
     def curvature(y, p, a0, a1):
         return _logit_curvature(y, p, a0, a1, 2.0, _square(sigmoid(p)), _square(sigmoid(-p)))
 

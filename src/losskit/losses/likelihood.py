@@ -133,7 +133,7 @@ class FullPoissonOfMean(Rules):
     targets: ClassVar = NON_NEGATIVE
     predictions: ClassVar = NON_NEGATIVE
 
-    @rule
+    @rule(wide=True)
     def value(y, p):
         few = difference(p, scaled(y, log(p))) + log_factorial(y)
         count = maximum(y, MANY)
@@ -151,7 +151,7 @@ class FullPoissonOfLogMean(Rules):
     argument: ClassVar = "pair"
     targets: ClassVar = NON_NEGATIVE
 
-    @rule
+    @rule(wide=True)
     def value(y, p):
         few = difference(exp(p), scaled(y, p)) + log_factorial(y)
         count = maximum(y, MANY)
@@ -222,15 +222,15 @@ class NegativeBinomialOfMean(Rules):
     targets: ClassVar = NON_NEGATIVE
     predictions: ClassVar = NON_NEGATIVE
 
-    @rule
+    @rule(wide=True)
     def value(y, p, dispersion):
         return _costs(y, p, log(p), dispersion)
 
-    @rule
+    @rule(wide=True)
     def slope(y, p, dispersion):
         return relative_error(y, p) / (1.0 + dispersion * p)
 
-    @rule
+    @rule(wide=True)
     def curvature(y, p, dispersion):
         share = 1.0 / (1.0 + dispersion * p)
         return over_square(y, p) * share * (2.0 - share) - dispersion * share * share
@@ -248,15 +248,15 @@ class NegativeBinomialOfLogMean(Rules):
     argument: ClassVar = "pair"
     targets: ClassVar = NON_NEGATIVE
 
-    @rule
+    @rule(wide=True)
     def value(y, p, dispersion):
         return _costs(y, exp(p), p, dispersion)
 
-    @rule
+    @rule(wide=True)
     def slope(y, p, dispersion):
         return where(p >= 0.0, shortfall(y, p), surplus(y, p)) / _denominator(p, dispersion)
 
-    @rule
+    @rule(wide=True)
     def curvature(y, p, dispersion):
         below = _denominator(p, dispersion)
         return times_exp((1.0 + dispersion * y) / below / below, -abs(p), 1.0)

@@ -100,7 +100,7 @@ class LogisticLoss(MarginLoss):
     def slope(m):
         return -sigmoid(-m)
 
-    @rule
+    @rule(wide=True)
     def curvature(m):
         return sigmoid(m) * sigmoid(-m)
 

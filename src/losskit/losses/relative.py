@@ -20,12 +20,12 @@ class MeanAbsolutePercentageError(ElementwiseLoss):
 
     targets: ClassVar = NonZero()
 
-    @rule
+    @rule(wide=True)
     def value(y, p):
         ratio = p / y  # where the signs differ p - y may overflow and nothing cancels
         return 100.0 * abs(where(ratio < 0.0, ratio - 1.0, (p - y) / y))
 
-    @rule
+    @rule(wide=True)
     def slope(y, p):
         return 100.0 * (sign(p - y) / abs(y))
 
@@ -62,17 +62,17 @@ class MeanSquaredLogarithmicError(ElementwiseLoss):
     targets: ClassVar = NON_NEGATIVE
     predictions: ClassVar = NON_NEGATIVE
 
-    @rule
+    @rule(wide=True)
     def value(y, p):
         ratio = log1p(abs(p - y) / (1.0 + minimum(y, p)))  # the difference of two logs cancels where y ~ p
         return ratio * ratio
 
-    @rule
+    @rule(wide=True)
     def slope(y, p):
         ratio = log1p(abs(p - y) / (1.0 + minimum(y, p)))
         return scaled(1.0 / (1.0 + p), 2.0 * sign(p - y) * ratio)  # 0 at infinity
 
-    @rule
+    @rule(wide=True)
     def curvature(y, p):
         ratio = sign(p - y) * log1p(abs(p - y) / (1.0 + minimum(y, p)))
         return scaled(1.0 / (1.0 + p) / (1.0 + p), 2.0 * (1.0 - ratio))

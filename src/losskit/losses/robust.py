@@ -1,8 +1,8 @@
 """Losses of the residual whose influence returns to 0: M-estimators with a scale, and Barron's family.
 
-All behave as r²/2 near 0 but Barron's, which keeps its author's normalisation, (r/scale)²/2. Ratios
-are squared only where they are at most 1 (u = r/scale or v = scale/r), so that nothing overflows
-before the true value does.
+All behave as r²/2 near 0 but Barron's, which keeps its author's normalisation, (r/scale)²/2. No square of
+a ratio r/scale may overflow before the true value does: beyond FAR scales another spelling takes over, and
+where a ratio is at most 1 (scale/r beyond the scale) there is nothing to take over from.
 """
 
 import math
@@ -15,6 +15,8 @@ from losskit.scalar import exp, expm1, log, log1p, minimum, power, scaled, sign,
 from losskit.structures import ResidualLoss
 
 _REDESCENDING = {SYMMETRIC, SMOOTH, ROBUST, REDESCENDING}
+FAR = 1e9
+"""Beyond so many scales 1 + (r/scale)² is (r/scale)² to the last digit; it may overflow."""
 NEGLIGIBLE = 1e-8
 """Residuals that are this small beside the scale have r²/2 to the last digit; their (r/scale)² may be subnormal."""
 _SCALE = "residual beyond which a point counts as an outlier, in units of y"
@@ -58,19 +60,23 @@ class CauchyLoss(ResidualLoss):
 
     scale: float = parameter(default=1.0, above=0, doc=_SCALE)
 
-    @rule
+    @rule(wide=True)
     def value(r, scale):
         a = abs(r)
-        near = 0.5 * log1p(_small_square(a / scale, scale / a, 1.0))
-        value = scale * (scale * where(a <= scale, near, _log_of_ratio(a, scale) + near))
-        return where(a < NEGLIGIBLE * scale, 0.5 * r * r, value)
+        u = a / scale
+        far, finite = u > FAR, u - u == 0.0
+        # far away log(1 + u²) is 2 log(1 + u), and where u overflows 2 (log(1 + a) - log(scale))
+        logarithm = log1p(where(far, where(finite, u, a), u * u)) - where(finite, 0.0, log(scale))
+        value = scale * (scale * (where(far, 1.0, 0.5) * logarithm))
+        return where(u < NEGLIGIBLE, 0.5 * r * r, value)
 
-    @rule
+    @rule(wide=True)
     def slope(r, scale):
-        u, v = r / scale, scale / r
-        return where(abs(r) <= scale, r / (1.0 + u * u), scale * v / (1.0 + v * v))
+        u = r / scale
+        far = abs(u) > FAR
+        return where(far, scale, r) / where(far, u, 1.0 + u * u)
 
-    @rule
+    @rule(wide=True)
     def curvature(r, scale):
         a = abs(r)
         u, v = a / scale, scale / a
@@ -101,19 +107,19 @@ class GemanMcClureLoss(ResidualLoss):
     name: ClassVar[str] = "geman_mcclure"
     scale: float = parameter(default=1.0, above=0, doc=_SCALE)
 
-    @rule
+    @rule(wide=True)
     def value(r, scale):
-        a = abs(r)
-        u, v = a / scale, scale / a
-        return 0.5 * where(a <= scale, a * (a / (1.0 + u * u)), scale * (scale / (1.0 + v * v)))
+        u = r / scale
+        d = 1.0 + u * u
+        return 0.5 * where(d < 2.0, r * (r / d), scale * (scale * (1.0 - 1.0 / d)))  # d may be infinite
 
-    @rule
+    @rule(wide=True)
     def slope(r, scale):
-        u, v = r / scale, scale / r
-        inner, outer = 1.0 + u * u, 1.0 + v * v
-        return where(abs(r) <= scale, r / (inner * inner), scale * v * (v * v) / (outer * outer))
+        u = r / scale
+        d = 1.0 + u * u
+        return scaled(1.0 / d, r / d)
 
-    @rule
+    @rule(wide=True)
     def curvature(r, scale):
         a = abs(r)
         u, v = a / scale, scale / a
@@ -142,18 +148,18 @@ class WelschLoss(ResidualLoss):
 
     scale: float = parameter(default=1.0, above=0, doc=_SCALE)
 
-    @rule
+    @rule(wide=True)
     def value(r, scale):
         u = r / scale
         return where(abs(r) < NEGLIGIBLE * scale, 0.5 * r * r, scale * (scale * (-0.5 * expm1(-u * u))))
 
-    @rule
+    @rule(wide=True)
     def slope(r, scale):
         u = r / scale
         half = exp(-0.5 * (u * u))  # its square may be subnormal where the product with r is not
         return scaled(half, half * r)
 
-    @rule
+    @rule(wide=True)
     def curvature(r, scale):
         u = r / scale
         half = exp(-0.5 * (u * u))
@@ -184,7 +190,7 @@ class TukeyBiweightLoss(ResidualLoss):
 
     scale: float = parameter(default=4.685, above=0, doc=_SCALE)
 
-    @rule
+    @rule(wide=True)
     def value(r, scale):
         a = minimum(abs(r), scale)
         u = a / scale
@@ -194,16 +200,17 @@ class TukeyBiweightLoss(ResidualLoss):
             w < 0.5, a * a * ((3.0 + w * (w - 3.0)) / 6.0), scale * (scale * ((1.0 - q * q * q) / 6.0))
         )
 
-    @rule
+    @rule(wide=True)
     def slope(r, scale):
-        u = minimum(abs(r) / scale, 1.0)
-        s = (1.0 - u) * (1.0 + u)
-        return scaled(s * s, r)
+        u = r / scale
+        q = (1.0 - u) * (1.0 + u)
+        return where(abs(r) < scale, r * (q * q), 0.0 * sign(r))
 
-    @rule
+    @rule(wide=True)
     def curvature(r, scale):
-        u = minimum(abs(r) / scale, 1.0)
-        return (1.0 - u) * (1.0 + u) * (1.0 - 5.0 * (u * u))
+        u = r / scale
+        q = (1.0 - u) * (1.0 + u)
+        return where(abs(r) < scale, q * (1.0 - 5.0 * (u * u)), 0.0 * sign(r))
 
     about: ClassVar = About(
         formula=r"\begin{cases}\frac{c^2}{6}\left(1 - \left(1 - (r/c)^2\right)^3\right) & |r| \le c \\ "
@@ -242,7 +249,7 @@ class BarronLoss(ResidualLoss):
 
         argument: ClassVar = "residual"
 
-        @rule
+        @rule(wide=True)
         def value(r, alpha, scale):
             a, b = abs(r), abs(alpha - 2.0)
             k = scale * sqrt(b)
@@ -254,9 +261,9 @@ class BarronLoss(ResidualLoss):
             # each form where it is exact: expm1 loses nothing near 0, power nothing away from it
             far = where(grown < 1e30, (grown - 1.0) * factor, (factor * h) * (h * t))
             flat = 0.5 * (r / scale) * (r / scale)  # where s² would underflow before the value does
-            return where(s < 1e-10, flat, where(abs(x) < 0.5, expm1(x) * factor, far))
+            return where(s < 1e-10, flat, where(abs(x) < 0.75, expm1(x) * factor, far))
 
-        @rule
+        @rule(wide=True)
         def slope(r, alpha, scale):
             a, b = abs(r), abs(alpha - 2.0)
             k = scale * sqrt(b)
@@ -266,7 +273,7 @@ class BarronLoss(ResidualLoss):
             w = _small_square(a / scale, scale / a, b)
             return where(s <= 1.0, r / scale / scale, far) * _power_of_sum(w, 0.5 * alpha - 1.0)
 
-        @rule
+        @rule(wide=True)
         def curvature(r, alpha, scale):
             a, b = abs(r), abs(alpha - 2.0)
             k = scale * sqrt(b)
@@ -281,16 +288,16 @@ class BarronLoss(ResidualLoss):
 
         argument: ClassVar = "residual"
 
-        @rule
+        @rule(wide=True)
         def value(r, scale):
             u = r / scale
             return 0.5 * u * u
 
-        @rule
+        @rule(wide=True)
         def slope(r, scale):
             return r / scale / scale
 
-        @rule
+        @rule(wide=True)
         def curvature(r, scale):
             return where(r == r, 1.0 / scale / scale, r)
 
@@ -299,19 +306,19 @@ class BarronLoss(ResidualLoss):
 
         argument: ClassVar = "residual"
 
-        @rule
+        @rule(wide=True)
         def value(r, scale):
             a, k = abs(r), scale * sqrt(2.0)
             return where(a <= k, 0.0, 2.0 * _log_of_ratio(a, k)) + log1p(
                 _small_square(a / scale, scale / a, 2.0)
             )
 
-        @rule
+        @rule(wide=True)
         def slope(r, scale):
             u, v = r / scale, scale / r
             return where(abs(u) <= 1.0, 2.0 * u / (u * u + 2.0), 2.0 * v / (1.0 + 2.0 * (v * v))) / scale
 
-        @rule
+        @rule(wide=True)
         def curvature(r, scale):
             u, v = abs(r) / scale, scale / abs(r)
             t = _share(where(u <= 1.0, 0.5 * (u * u), 2.0 * (v * v)))
@@ -322,18 +329,18 @@ class BarronLoss(ResidualLoss):
 
         argument: ClassVar = "residual"
 
-        @rule
+        @rule(wide=True)
         def value(r, scale):
             u = r / scale
             return -expm1(-0.5 * (u * u))
 
-        @rule
+        @rule(wide=True)
         def slope(r, scale):
             u = r / scale
             half = exp(-0.25 * (u * u))  # its square may be subnormal where the slope is not
             return scaled(half, half * (u / scale))
 
-        @rule
+        @rule(wide=True)
         def curvature(r, scale):
             u = r / scale
             half = exp(-0.25 * (u * u))

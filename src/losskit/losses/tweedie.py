@@ -46,15 +46,15 @@ class GammaOfLogMean(Rules):
     argument: ClassVar = "pair"
     targets: ClassVar = POSITIVE
 
-    @rule
+    @rule(wide=True)
     def value(y, p):
         return difference(times_exp(y, -p, 1.0), -p)
 
-    @rule
+    @rule(wide=True)
     def slope(y, p):
         return shortfall(y, p)
 
-    @rule
+    @rule(wide=True)
     def curvature(y, p):
         return times_exp(y, -p, 1.0)
 
@@ -103,20 +103,22 @@ class TweedieOfMean(Rules):
     targets: ClassVar = NON_NEGATIVE
     predictions: ClassVar = POSITIVE
 
-    @rule
+    @rule(wide=True)
     def value(y, p, rho):
         root = power(p, 0.5 * (1.0 - rho))
         amount = where(root == 0.0, p, p * root * root)  # an infinite one
         return amount / (2.0 - rho) + y * root * root / (rho - 1.0)
 
-    @rule
+    @rule(wide=True)
     def slope(y, p, rho):
         return scaled(relative_error(y, p), power(p, 1.0 - rho))
 
-    @rule
+    @rule(wide=True)
     def curvature(y, p, rho):
         root = power(p, -0.5 * rho)  # p^-rho may overflow on its own
-        return scaled(root, (1.0 - rho * relative_error(y, p)) * root)
+        # of a mean far above y 1 - rho (1 - y/p) would cancel
+        growth = where(p > 2.0 * y, rho * (y / p) - (rho - 1.0), 1.0 - rho * relative_error(y, p))
+        return scaled(root, growth * root)
 
 
 class SteepTweedieOfMean(Rules):
@@ -126,7 +128,7 @@ class SteepTweedieOfMean(Rules):
     targets: ClassVar = POSITIVE
     predictions: ClassVar = POSITIVE
 
-    @rule
+    @rule(wide=True)
     def value(y, p, rho):
         return scaled(_steep(relative_error(y, p), rho), power(p, 2.0 - rho))
 
@@ -145,16 +147,16 @@ class TweedieOfLogMean(Rules):
     argument: ClassVar = "pair"
     targets: ClassVar = NON_NEGATIVE
 
-    @rule
+    @rule(wide=True)
     def value(y, p, rho):
         return exp((2.0 - rho) * p) / (2.0 - rho) + times_exp(y, (1.0 - rho) * p, 1.0 / (rho - 1.0))
 
-    @rule
+    @rule(wide=True)
     def slope(y, p, rho):
         amount = exp((2.0 - rho) * p)
         return where(abs(p) < 0.5, amount * shortfall(y, p), amount - times_exp(y, (1.0 - rho) * p, 1.0))
 
-    @rule
+    @rule(wide=True)
     def curvature(y, p, rho):
         return (2.0 - rho) * exp((2.0 - rho) * p) + times_exp(y, (1.0 - rho) * p, rho - 1.0)
 
@@ -165,15 +167,15 @@ class SteepTweedieOfLogMean(Rules):
     argument: ClassVar = "pair"
     targets: ClassVar = POSITIVE
 
-    @rule
+    @rule(wide=True)
     def value(y, p, rho):
         return scaled(_steep(shortfall(y, p), rho), exp((2.0 - rho) * p))
 
-    @rule
+    @rule(wide=True)
     def slope(y, p, rho):
         return scaled(shortfall(y, p), exp((2.0 - rho) * p))
 
-    @rule
+    @rule(wide=True)
     def curvature(y, p, rho):
         return scaled(1.0 - (rho - 1.0) * shortfall(y, p), exp((2.0 - rho) * p))
 

@@ -1,4 +1,4 @@
-"""Minimax polynomials: where the coefficients of math32.py, math64.py and scalar.py come from.
+"""Minimax polynomials: where the coefficients of math32.py, math64.py, math_wide.py and scalar.py come from.
 
 ``python tests/engines/numba/minimax.py`` prints every table of these modules. A polynomial is fitted by Remez'
 exchange in 60 digits, then rounded one coefficient at a time, lowest power first: each is fixed at its rounded
@@ -112,6 +112,25 @@ def exponential(degree: int, dtype: type[np.floating]) -> Fit:
     )
 
 
+def logarithm(degree: int, dtype: type[np.floating]) -> Fit:
+    """log(1 + f) after f - f**2 / 2."""
+    return Fit(
+        lambda f: (mp.log1p(f) - f + f * f / 2) / f**3,
+        lambda f: f**3 / mp.log1p(f),
+        mp.mpf(-0.25),
+        mp.mpf(0.5),
+        degree,
+        dtype,
+    )
+
+
+def logarithm_above_1(degree: int, dtype: type[np.floating]) -> Fit:
+    """log(1 + e) after e."""
+    return Fit(
+        lambda e: (mp.log1p(e) - e) / e**2, lambda e: e**2 / mp.log1p(e), mp.mpf(0), mp.mpf(1), degree, dtype
+    )
+
+
 def power_of_2(degree: int) -> Fit:
     return Fit(lambda g: mp.mpf(2) ** g, lambda g: mp.mpf(2) ** -g, mp.mpf(-0.5), mp.mpf(0.5), degree)
 
@@ -145,17 +164,8 @@ def relative(target: Callable[[mp.mpf], mp.mpf], low: float, high: mp.mpf, degre
 
 FITS: dict[str, Fit] = {
     "math32.EXP_REST": exponential(4, np.float32),
-    "math32.LOG": Fit(
-        lambda f: (mp.log1p(f) - f + f * f / 2) / f**3,
-        lambda f: f**3 / mp.log1p(f),
-        mp.mpf(-0.25),
-        mp.mpf(0.5),
-        7,
-        np.float32,
-    ),
-    "math32.LOG1P": Fit(
-        lambda e: (mp.log1p(e) - e) / e**2, lambda e: e**2 / mp.log1p(e), mp.mpf(0), mp.mpf(1), 9, np.float32
-    ),
+    "math32.LOG": logarithm(7, np.float32),
+    "math32.LOG1P": logarithm_above_1(9, np.float32),
     "math32.LOG2": Fit(
         lambda z: atanh_ratio(z) / LN2, lambda z: LN2 / atanh_ratio(z), mp.mpf(0), LOG2_MAX, 4
     ),
@@ -172,6 +182,11 @@ FITS: dict[str, Fit] = {
         6,
     ),
     "math64.EXP2": power_of_2(11),
+    "math_wide.EXP_REST": exponential(5, np.float64),
+    "math_wide.LOG": logarithm(9, np.float64),
+    "math_wide.LOG1P": logarithm_above_1(10, np.float64),
+    "math_wide.EXP2": power_of_2(7),
+    "residual.LOG_COSH": relative(lambda z: mp.log(mp.cosh(mp.sqrt(z))) / z, 0, mp.mpf(1), 14),
     "scalar.LOG_FACTORIAL": relative(
         lambda e: mp.loggamma(1.75 + e) / ((e + 0.75) * (e - 0.25)), -0.7501, mp.mpf(0.75), 26
     ),

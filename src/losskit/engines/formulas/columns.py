@@ -9,6 +9,8 @@ from losskit.structures.columns import ColumnLoss, Piece
 
 Shape = tuple[int, ...]
 
+ANY_SCALE = True
+
 
 def shape(loss: ColumnLoss, *shapes: Shape | None) -> Shape:
     """That of every argument, less the axis that a rule takes at once or is summed along."""

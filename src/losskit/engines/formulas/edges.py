@@ -59,10 +59,12 @@ def pullback(xp: Any, loss: EdgeLoss, cotangent: Any, y: Any, p: Any, weight: An
     steep = _steepness(xp, loss, x, grid)
     flat = steep.length == 0.0
     sign = xp.where(flat, xp.zeros_like(steep.length), xp.sign(steep.excess))
-    along = sign / xp.where(flat, xp.ones_like(sign), steep.length)
-    pull = xp.reshape(xp.broadcast_to(loss.boundary_weight * seed, x.axes.shape), grid.shape)
+    length = xp.where(
+        flat, xp.ones_like(sign), steep.length
+    )  # not d times 1/length, whose derivative overflows
+    pull = sign * xp.reshape(xp.broadcast_to(loss.boundary_weight * seed, x.axes.shape), grid.shape)
     back = sum(
-        _adjoint(xp, pull * (along * d), grid, a) for d, a in zip(steep.differences, grid.axes, strict=True)
+        _adjoint(xp, pull * (d / length), grid, a) for d, a in zip(steep.differences, grid.axes, strict=True)
     )
     slope = seed * _slope_of_log_loss(xp, loss, x) + chain(xp, loss, x.z, xp.reshape(back, x.axes.shape))
     return (xp.reshape(slope, p.shape),)
@@ -89,7 +91,13 @@ def _slope_of_log_loss(xp: Any, loss: EdgeLoss, x: Masks) -> Any:
     p, q = probabilities(xp, loss, x.z)
     if loss.from_logits:
         return (1.0 - x.y) * p - x.y * q
-    return (1.0 - x.y) / xp.maximum(q, xp.finfo_tiny) - x.y / xp.maximum(p, xp.finfo_tiny)
+    return (1.0 - x.y) / _divisor(xp, q) - x.y / _divisor(xp, p)
+
+
+def _divisor(xp: Any, p: Any) -> Any:
+    """A floored probability, held still where the derivative of 1 / p overflows: 0 times that would be NaN."""
+    p = xp.maximum(p, xp.finfo_tiny)
+    return xp.where(p < xp.finfo_max**-0.5, xp.stop(p), p)
 
 
 # ---- steepness ------------------------------------------------------------------------------------------------------

@@ -180,8 +180,8 @@ def _rank_terms(xp: Any, loss: Any, y: Any, s: Any, exists: Any) -> Any:
 def _rank_pullback(xp: Any, loss: Any, cotangent: Any, y: Any, s: Any, exists: Any) -> Any:
     rank, excess, d = _excess(xp, loss, y, s, exists)
     slope = _gains(xp, loss, y, s, exists) * xp.rule(loss.lost_slope)(rank, excess)
-    pairs = _ith(xp, exists) & _jth(xp, exists)
-    crossing = xp.where(pairs, xp.sigmoid(d) * xp.sigmoid(-d), 0.0) / loss.temperature
+    others = _ith(xp, exists) & _jth(xp, exists) & (xp.eye(s.shape[-1]) == 0.0)
+    crossing = xp.where(others, xp.sigmoid(d) * xp.sigmoid(-d), 0.0) / loss.temperature
     return _ith(xp, cotangent) * _sum(xp, (_jth(xp, slope) - _ith(xp, slope)) * crossing)
 
 

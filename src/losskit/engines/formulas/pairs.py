@@ -144,7 +144,7 @@ def _cosine(xp: Any, first: _Normalised, second: _Normalised) -> _Cosine:
     not the rounded cosine, makes the gradient orthogonal to its vector.
     """
     u, v = first.direction, second.direction
-    c = _sum(xp, u * v)
+    c = _sum(xp, xp.rounded(u * v))  # of orthogonal vectors 0, which a merged product and sum would miss
     side = xp.where(xp.abs(xp.stop(c)) < 0.5, 0.0, xp.sign(xp.stop(c)))
     from_first, from_second = v - side * u, u - side * v
     near = 0.5 * _sum(xp, from_first * from_first)
@@ -172,7 +172,7 @@ def _normalised(xp: Any, x: Any) -> _Normalised:
     y = xp.where(infinite, ends, x / xp.where(infinite, 1.0, _or_one(xp, scale)))
     squares = _sum(xp, y * y)
     length = xp.sqrt(_or_one(xp, squares))
-    return _Normalised(y / length, xp.where(squares == 0.0, 0.0, length), scale)
+    return _Normalised(xp.rounded(y / length), xp.where(squares == 0.0, 0.0, length), scale)
 
 
 def _largest(xp: Any, x: Any) -> Any:

@@ -9,6 +9,7 @@ so that neither a value nor a weight near 0 or 1 is a difference of larger numbe
 number of rows times that of a tile, but for derivatives that a framework takes of these derivatives.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -30,6 +31,8 @@ from losskit.structures.similarity import (
 
 ROUNDING = 1e-3
 """How far beyond 1 rounding may put a cosine."""
+SMALL = 1 << 21
+"""Multiplications of all products together up to which float64 costs nothing beside the call."""
 
 
 class Rows(NamedTuple):
@@ -73,6 +76,12 @@ def shape(loss: SimilarityLoss, *shapes: tuple[int, ...]) -> tuple[int, ...]:
             f"{labels} and embeddings of shape {embeddings}{hint}"
         )
     return labels
+
+
+def in_double(loss: SimilarityLoss, *shapes: tuple[int, ...]) -> bool:
+    """Where it costs nothing: exponents are similarities over a temperature, which multiplies their rounding."""
+    rows = shapes[-1]
+    return math.prod(rows) * (1 if isinstance(loss, CosinesLoss) else rows[0]) <= SMALL
 
 
 def faults(xp: Any, loss: SimilarityLoss, *arrays: Any) -> Iterator[Fault]:

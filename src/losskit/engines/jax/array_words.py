@@ -21,6 +21,7 @@ from losskit.engines.jax.words import (
     expm1,
     largest,
     log1p,
+    opaque,
     smallest_normal,
     tanh,
 )
@@ -63,7 +64,8 @@ def array_words(dtype: str) -> SimpleNamespace:
     kind: Any = jnp.dtype(dtype)
     own = {
         "array": lambda values, dtype=kind: jnp.asarray(values, dtype), "expm1": expm1, "log1p": log1p, "tanh": tanh,
-        "cast": _cast, "stop": jax.lax.stop_gradient, "scan": _scan, "log_sum_exp": _log_sum_exp, "softmax": _softmax,
+        "cast": _cast, "stop": jax.lax.stop_gradient, "rounded": opaque, "scan": _scan, "log_sum_exp": _log_sum_exp,
+        "softmax": _softmax,
         "one_hot": lambda indices, n: (indices[..., None] == jnp.arange(n)).astype(kind), "rule": _rule,
         "sigmoid": _rule(scalar.sigmoid), "softplus": _rule(scalar.softplus),
         "zeros": lambda shape, dtype=kind: jnp.zeros(shape, dtype), "ones": lambda shape, dtype=kind: jnp.ones(shape, dtype),

@@ -8,16 +8,18 @@ The functions of this module are linear in the tangents, so that JAX can run the
 tangent of 0 gives 0 even where a slope is infinite.
 """
 
+import contextlib
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
 from losskit.engines.jax.words import WORDS, Array, Operand, bare, largest, smallest_normal
-from losskit.rules import PAIRS, RuleFunction, Term, bind
+from losskit.rules import PAIRS, RuleFunction, Term, bind, is_wide
 from losskit.structures import argument_of
 
 Function = Callable[..., Array]
@@ -134,13 +136,17 @@ def functions_of(term: Term, numbers: Numbers) -> TermFunctions:
 
 def _bound(term: Term, rule: RuleFunction, numbers: Numbers) -> Function:
     bound = bind(rule, WORDS)
+    dtype = "float64" if is_wide(rule) else numbers.dtype
+    # The others are Python numbers, which take the dtype of what they meet; what they mean they take from the loss's.
+    given = [float(np.dtype(numbers.dtype).type(n)) for n in term.numbers(numbers.tiny)]
 
     def function(*argument: Array) -> Array:
-        # A zero as an array: 1/beta in a branch not taken is inf then, where Python's raises. The others
-        # are Python numbers, which take the dtype of what they meet.
-        zero = Operand(jnp.zeros((), numbers.dtype))
-        parameters = (n if n != 0.0 else zero for n in term.numbers(numbers.tiny))
-        result = jnp.asarray(bare(bound(*map(Operand, argument), *parameters)), numbers.dtype)
+        with jax.enable_x64(True) if dtype != numbers.dtype else contextlib.nullcontext():
+            zero = Operand(
+                jnp.zeros((), dtype)
+            )  # as an array: 1/beta in a branch not taken is inf then, where Python's raises
+            wide = (Operand(x.astype(dtype)) for x in argument)
+            result = jnp.asarray(bare(bound(*wide, *(n if n != 0.0 else zero for n in given))), numbers.dtype)
         result = jnp.broadcast_to(result, argument[-1].shape)
         return result if term.coefficient == 1.0 else term.coefficient * result
 

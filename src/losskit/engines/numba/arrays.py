@@ -2,6 +2,7 @@
 
 import importlib
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 from losskit.engines import array_evaluate
@@ -14,11 +15,19 @@ def evaluate(
     out: Any = None, upstream: Any = None,
 ) -> Evaluation:  # fmt: skip
     """Value, derivative and second derivative of a loss, as far as wanted."""
-    kernel = _kernel(loss.structure)
-    return array_evaluate.evaluate(kernel, loss, arguments, wanted, sample_weight, mask, out, upstream)
+    module = _module(loss.structure)
+    return array_evaluate.evaluate(
+        module.kernel, loss, _prepared(module, arguments), wanted, sample_weight, mask, out, upstream,
+        getattr(module, "legal", None),
+    )  # fmt: skip
+
+
+def _prepared(module: ModuleType, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments, or what the structure makes of them before they are looked at."""
+    prepare = getattr(module, "prepared", None)
+    return arguments if prepare is None else prepare(arguments)
 
 
 @cache
-def _kernel(structure: str) -> array_evaluate.Compute:
-    kernel: array_evaluate.Compute = importlib.import_module(f"losskit.engines.numba.{structure}").kernel
-    return kernel
+def _module(structure: str) -> ModuleType:
+    return importlib.import_module(f"losskit.engines.numba.{structure}")

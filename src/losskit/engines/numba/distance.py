@@ -12,7 +12,7 @@ from losskit.engines.formulas.ratios import AXES
 from losskit.engines.inputs import Array
 from losskit.engines.numba import distance_loop, pool
 from losskit.engines.numba.masks import MaskInputs, mask_inputs
-from losskit.engines.numba.ratios import gradient_of, sums_of
+from losskit.engines.numba.ratios import fill, room, sums_of
 from losskit.engines.numpy.array_words import xp
 from losskit.structures.overlap import DistanceLoss
 
@@ -25,11 +25,13 @@ def kernel(
     axes, factors = AXES[loss.per], class_weights(xp, loss)
     size = np.broadcast_to(x.w, x.axes.shape).sum(axis=(*axes, 2), keepdims=True, dtype=np.float64)
     factors = factors / np.where(size == 0.0, 1.0, size)
-    terms = (factors * sums_of(x)[0]).sum(axis=axes, keepdims=True).reshape(x.axes.terms(loss.per))
+    gradient = room(x, cotangent is not None)
+    terms = (factors * sums_of(x, gradient)[0]).sum(axis=axes, keepdims=True).reshape(x.axes.terms(loss.per))
     if cotangent is None:
         return terms, None
     of_tp = factors * np.reshape(cotangent, x.axes.regions(loss.per))
-    return terms, gradient_of(x, (of_tp, 0.0 * of_tp, 0.0 * of_tp)).reshape(arrays[1].shape)
+    fill(gradient, x, (of_tp, 0.0 * of_tp, 0.0 * of_tp))
+    return terms, gradient.reshape(arrays[1].shape)
 
 
 def _mapped(x: MaskInputs, space: tuple[int, ...]) -> MaskInputs:

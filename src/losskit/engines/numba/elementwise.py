@@ -107,7 +107,7 @@ def _run(
     work = Work(x, scale, True if checks else None, terms, gradient, second, totals, faults)
     if x.ready:
         loop = partial(kernel.loop, *work.arguments(kernel))
-    elif x.halves:
+    elif x.halves and (gradient is None or gradient.dtype == x.answer_dtype):
         loop = partial(kernel.half_loop, *work.in_bits(kernel))
     else:
         loop = partial(_in_pieces, kernel, work)

@@ -1,7 +1,7 @@
 """Losses over all paths through a table, on the CPU: a kernel for each kind of table."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from losskit.engines import memory
 from losskit.engines.array_evaluate import by_formula
 from losskit.engines.inputs import Array
-from losskit.engines.numba import alignment, labelling, pool
+from losskit.engines.numba import alignment, labelling, labelling_extended, pool
 from losskit.engines.numba.extended import NOTHING
 from losskit.structures.lattice import AlignmentLoss, LabellingLoss, LatticeLoss
 
@@ -56,7 +56,9 @@ def _labellings(
         cotangent, np.empty(batch), np.zeros(batch, np.bool_),
         None if cotangent is None else memory.empty(x.size, x.dtype).reshape(x.shape),
     )  # fmt: skip
-    _run(work.run, batch, x.shape[0] * targets.size)
+    threads = min(pool.get_num_threads(), batch) if x.shape[0] * targets.size > _ALONE else 1
+    queue = iter(range(batch))  # sequences differ in length: who is done takes the next
+    pool.run(lambda first, last: work.run(queue), threads, threads)
     if work.rare.any():
         work.run_rare()
     if loss.zero_infinity:
@@ -79,35 +81,44 @@ class Labellings:
     """Which sequences the extended range cannot hold."""
     gradient: Array | None
 
-    def run(self, first: int, last: int) -> None:
-        """Sequences first..last-1."""
-        tables = _tables(self.x.shape[0] + 1, 2 * self.targets.shape[1] + 3)
-        norms = np.empty((2, self.x.shape[0]))
-        for b in range(first, last):
-            self.run_one(b, tables, norms)
+    def run(self, queue: Iterator[int]) -> None:
+        """Sequences, until there are no more."""
+        tables = labelling.tables(self.x.shape[0], self.targets.shape[1])
+        for b in queue:
+            self.run_one(b, tables)
 
-    def run_one(self, b: int, tables: list[tuple[Array, Array]], norms: Array) -> None:
+    def run_one(self, b: int, tables: labelling.Tables) -> None:
         """One sequence, with memory to work in."""
-        p, front, back = tables
         frames, y = int(self.frames[b]), self.targets[b, : self.lengths[b]]
+        start = self.x, b, y.astype(np.uint64), frames, self.loss.blank, self.loss.from_logits
+        score = labelling.label(*start, self.weight(b), tables, self.gradient)
+        if np.isnan(score):
+            score = self.run_extended(b, y, frames)
+        self.terms[b] = -score
+        self.rare[b] = not -score >= _SMALL[self.x.dtype]
+        if self.gradient is not None:
+            self.gradient[0 if score == -np.inf else frames :, b] = 0
+
+    def weight(self, b: int) -> float:
+        """What the derivative of a sequence's loss is multiplied by."""
+        return 0.0 if self.cotangent is None else float(self.cotangent[b])
+
+    def run_extended(self, b: int, y: Array, frames: int) -> float:
+        """Its log-probability and derivative in extended range; NaN where that does not hold it, either."""
+        p, front, back = _tables(frames + 1, 2 * y.size + 3)
+        tops, rests = np.empty((2, frames))
         lift = np.zeros(y.size + 1, np.int64)
         lift[1:-1][y[1:] == y[:-1]] = NOTHING
         start = self.x, b, y, self.loss.blank, self.loss.from_logits
-        normalisers = norms[0, :frames], norms[1, :frames]
-        strange = labelling.emissions(*start, *normalisers, *p)
-        labelling.sweep(*p, lift, frames, y.size + 1, _FRONT, *front)
-        *all_paths, score = labelling.total(*front, frames, y.size)
-        self.terms[b] = -score
-        self.rare[b] = strange or -score < _SMALL[self.x.dtype]
-        if self.cotangent is None or self.gradient is None or self.rare[b]:
-            return
-        if score == -np.inf:
-            frames = 0
-        else:
-            labelling.sweep(*p, lift, frames, y.size + 1, _BACK, *back)
-            weight = float(self.cotangent[b])
-            labelling.slopes(*start, weight, *normalisers, *p, *front, *back, *all_paths, self.gradient)
-        self.gradient[frames:, b] = 0
+        if labelling_extended.emissions(*start, tops, rests, *p):
+            return math.nan
+        labelling_extended.sweep(*p, lift, frames, y.size + 1, _FRONT, *front)
+        m, n, score = labelling_extended.total(*front, frames, y.size)
+        if self.gradient is not None and score > -np.inf:
+            labelling_extended.sweep(*p, lift, frames, y.size + 1, _BACK, *back)
+            weight = self.weight(b)
+            labelling_extended.slopes(*start, weight, tops, rests, *p, *front, *back, m, n, self.gradient)
+        return float(score)
 
     def run_rare(self) -> None:
         """What is left to the formula."""

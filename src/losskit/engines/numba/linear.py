@@ -12,8 +12,8 @@ from losskit.engines.numba.products import add_product
 from losskit.engines.numba.row_tiles import RowTiles
 from losskit.structures.linear import LinearLoss
 
-TILE = 256
-"""Rows of a tile at most."""
+TILE = 512
+"""Rows of a tile at most: each further tile adds to the whole derivative of the weight once more."""
 LOGITS = 1 << 24
 """Logits of a tile at most, where that leaves it enough rows for fast products."""
 SMALL = 1 << 21

@@ -13,9 +13,14 @@ from losskit.engines.formulas.masks import class_weights
 from losskit.engines.inputs import Array
 from losskit.engines.numba import lovasz_loop, pool
 from losskit.engines.numba.compile import Writer, load
-from losskit.engines.numba.masks import DECORATORS, MaskInputs, mask_inputs, merged, restored
+from losskit.engines.numba.masks import DECORATORS, TILE, MaskInputs, mask_inputs, merged, restored
 from losskit.engines.numpy.array_words import xp
 from losskit.structures.overlap import LovaszExtension
+
+_STEPS = (
+    lovasz_loop.alike, lovasz_loop.error, lovasz_loop.place, lovasz_loop.weight_at, lovasz_loop.size_of_target,
+    lovasz_loop.block, lovasz_loop.alone, lovasz_loop.least,
+)  # fmt: skip
 
 
 @cache
@@ -24,7 +29,7 @@ def module_of(dtype: np.dtype[Any]) -> ModuleType:
     writer = Writer(dtype.name)
     writer.add(DECORATORS)
     writer.add(f"PACKED = {dtype == np.float32}")
-    for helper in (lovasz_loop.alike, lovasz_loop.error, lovasz_loop.place, lovasz_loop.least):
+    for helper in _STEPS:
         writer.add(f"@step\n{inspect.getsource(helper)}")
     loops: list[Callable[..., Any]] = [lovasz_loop.pack, lovasz_loop.sort, lovasz_loop.region]
     return load(writer.text(f"lovasz ({dtype.name})", loops), "lovasz")
@@ -43,8 +48,9 @@ def kernel(
     out = slopes.reshape(regions, -1)
 
     def run(first: int, last: int) -> None:
+        room = np.empty((2, m.shape[1]), np.uint64)  # once for all regions of a thread
         for k in range(first, last):
-            terms[k] = _region(loss, m[k], hit[k], w[k], out[k])
+            terms[k] = _region(loss, m[k], hit[k], w[k], out[k], room)
 
     pool.run(run, regions, min(pool.get_num_threads(), regions))
     factors = (
@@ -60,13 +66,13 @@ def kernel(
 
 def _errors(loss: LovaszExtension, x: MaskInputs) -> tuple[Array, Array, Array]:
     """Every element's error, whether the target has it, and its weight; none where all weigh the same."""
-    m, w = (memory.empty(x.z.size, x.z.dtype).reshape(x.z.shape) for _ in range(2))
-    hit = np.empty(x.z.shape, np.bool_)
-    x.run(partial(x.module.errors, x.z, x.y, x.w, x.axes.by_index, loss.hinge, x.ignored, x.tile, m, hit, w))
-    if "class" not in loss.per and loss.class_weights is not None:
+    m, hit = (memory.empty(x.z.size, np.dtype(d)).reshape(x.z.shape) for d in (x.z.dtype, np.bool_))
+    of_classes = "class" not in loss.per and loss.class_weights is not None
+    same = not of_classes and x.w.size == 0 and loss.ignore_index is None
+    w = np.empty((*x.z.shape[:2], 0), m.dtype) if same else np.empty_like(m)
+    x.run(partial(x.module.errors, x.z, x.y, x.w, x.axes.by_index, loss.hinge, x.ignored, TILE, m, hit, w))
+    if of_classes:
         w *= class_weights(xp, loss).astype(w.dtype)
-    elif x.w.size == 0 and loss.ignore_index is None:
-        w = w[:, :, :0]
     return m, hit, w
 
 
@@ -77,12 +83,12 @@ def _rows(loss: LovaszExtension, a: Array, regions: int) -> Array:
     return a.reshape(regions, -1) if a.size else np.empty((regions, 0), a.dtype)
 
 
-def _region(loss: LovaszExtension, m: Array, hit: Array, w: Array, slopes: Array) -> float:
+def _region(loss: LovaszExtension, m: Array, hit: Array, w: Array, slopes: Array, room: Array) -> float:
+    """The loss of a region; ``room`` is for its keys, before and after they are sorted."""
     module = module_of(m.dtype)
     if m.dtype == np.float32:
-        packed, keys = np.empty((2, m.size), np.uint64)
-        module.pack(m, hit, packed)
-        module.sort(packed, keys)
+        packed, keys = room
+        module.sort(packed, keys, module.pack(m, hit, packed))
     else:
         order = np.argsort(-m)
         keys = (2 * order + hit[order]).astype(np.uint64)
@@ -97,5 +103,5 @@ def _gradient(loss: LovaszExtension, x: MaskInputs, rows: Array, seed: Array) ->
         gradient = np.ascontiguousarray(np.swapaxes(rows.reshape(classes, outer, inner), 0, 1))
     gradient *= seed
     if loss.link in ("sigmoid", "softmax"):
-        x.run(partial(x.module.chain, x.z, x.tile, gradient))
+        x.run(partial(x.module.chain, x.z, TILE, gradient))
     return gradient

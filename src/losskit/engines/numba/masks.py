@@ -17,9 +17,9 @@ from losskit.engines.numba import masks_loop, math_rows, pool
 from losskit.engines.numba.compile import Writer, load
 from losskit.structures.overlap import MaskLoss
 
-TILE = 1024
-"""Elements of one class that are worked on together, at most."""
-_SCRATCH = 1 << 11  # numbers in a tile of all classes: they fit the first cache with what they are made of
+TILE = 192
+"""Elements of a class that are worked on together: rows of all classes stay in the first caches meanwhile, and no
+power of 2, since rows that lie a power of 2 apart crowd the same places there."""
 _SHORT = 64  # elements of a class in a sample; fewer are not worth a tile
 _ALONE = 30_000  # elements; below, waking a thread costs more than it saves
 
@@ -28,25 +28,38 @@ step = njit(forceinline=True, error_model="numpy", no_cfunc_wrapper=True, no_cpy
 part = njit(inline="always", error_model="numpy")
 """
 
-_STEPS = (masks_loop.place, masks_loop.pair, masks_loop.element)
-_PARTS = (masks_loop.powers, masks_loop.add_up, masks_loop.slope, masks_loop.through_softmax)
+_STEPS = (masks_loop.place, masks_loop.shares, masks_loop.pair, masks_loop.element)
+_PARTS = (
+    masks_loop.softmax, masks_loop.copy, masks_loop.add_up, masks_loop.add_hits, masks_loop.leading, masks_loop.slope,
+    masks_loop.slope_of_hits, masks_loop.through_softmax,
+)  # fmt: skip
 
 
 @cache
 def module_of(link: str, dtype: np.dtype[Any]) -> ModuleType:
     """The compiled loops for one link in one dtype."""
-    bits = dtype.name[-2:]
     writer = Writer(dtype.name)
     writer.add(DECORATORS)
-    lift = getattr(math_rows, f"LIFT{bits}")
-    writer.add(f"LINK = {link!r}\nLIFT = FLOAT({lift!r})\nUNLIFT = {1.0 / lift!r}")
-    digest = hashlib.sha256(inspect.getsource(math_rows).encode()).hexdigest()[:16]
-    writer.add(f"from losskit.engines.numba.math_rows import exp_gap{bits} as exp_gap  # {digest}")
+    add_constants(writer, link)
     for decorator, helpers in (("step", _STEPS), ("part", _PARTS)):
         for helper in helpers:
             writer.add(f"@{decorator}\n{inspect.getsource(helper)}")
-    loops: list[Callable[..., Any]] = [masks_loop.ratio, masks_loop.errors, masks_loop.chain]
+    loops: list[Callable[..., Any]] = [
+        masks_loop.sums,
+        masks_loop.slopes,
+        masks_loop.errors,
+        masks_loop.chain,
+    ]
     return load(writer.text(f"masks ({link}, {dtype.name})", loops), f"masks_{link}")
+
+
+def add_constants(writer: Writer, link: str) -> None:
+    """What the loops find written above them."""
+    bits = writer.dtype[-2:]
+    lift = getattr(math_rows, f"LIFT{bits}")
+    writer.add(f"LINK = {link!r}\nLIFT = FLOAT({lift!r})\nUNLIFT = FLOAT({1.0 / lift!r})")
+    digest = hashlib.sha256(inspect.getsource(math_rows).encode()).hexdigest()[:16]
+    writer.add(f"from losskit.engines.numba.math_rows import exact_sum, exp_gap{bits} as exp_gap  # {digest}")
 
 
 @dataclass(frozen=True)
@@ -60,12 +73,11 @@ class MaskInputs:
     w: Array
     """Empty where all elements weigh the same."""
     ignored: Any
-    tile: int
 
     @property
     def tiles(self) -> int:
         """Tiles in a sample."""
-        return -(-self.axes.inner // self.tile)
+        return -(-self.axes.inner // TILE)
 
     @property
     def weights(self) -> Array:
@@ -92,10 +104,9 @@ def mask_inputs(loss: MaskLoss, y: Array, p: Array, weight: Array | None) -> Mas
     if loss.ignore_index is not None and loss.link == "softmax" and not axes.by_index:
         kept = (y != ignored).all(axis=1).astype(p.dtype).reshape(axes.pixels)
         w = kept * w if w.size else kept
-    tile = max(64, min(TILE, _SCRATCH // max(axes.classes, 1)))
     return MaskInputs(
         module_of(loss.link, p.dtype), axes, p.reshape(axes.shape),
-        y.reshape(axes.pixels if axes.by_index else axes.shape), w, ignored, tile,
+        y.reshape(axes.pixels if axes.by_index else axes.shape), w, ignored,
     )  # fmt: skip
 
 

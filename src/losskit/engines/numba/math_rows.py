@@ -42,6 +42,14 @@ def _gap(z, m):
 
 
 @_inline
+def exact_sum(a, b):
+    """a + b and what rounding took from it, whichever is larger."""
+    s = a + b
+    of_b = s - a
+    return s, (a - (s - of_b)) + (b - of_b)
+
+
+@_inline
 def exp_gap32(z, m):
     """LIFT32 * exp(z - m) for z <= m; NaN where both are the same infinity."""
     d, lost = _gap(z, m)

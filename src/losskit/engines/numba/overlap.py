@@ -5,7 +5,10 @@ from typing import Any
 
 from losskit.engines.inputs import Array
 from losskit.engines.numba import distance, edges, lovasz, ratios
+from losskit.engines.numba.mask_values import legal, prepared
 from losskit.structures.overlap import MaskLoss
+
+__all__ = ["kernel", "legal", "prepared"]
 
 _MEASURES: dict[str, Callable[..., Any]] = {
     "distance": distance.kernel, "edges": edges.kernel, "lovasz": lovasz.kernel, "ratio": ratios.kernel,

@@ -7,7 +7,7 @@ import numpy as np
 from losskit.engines import memory
 from losskit.engines.formulas.ratios import regions
 from losskit.engines.inputs import Array
-from losskit.engines.numba.masks import MaskInputs, mask_inputs, merged, restored
+from losskit.engines.numba.masks import TILE, MaskInputs, mask_inputs, merged, restored
 from losskit.engines.numpy.array_words import xp
 from losskit.structures.overlap import OverlapLoss
 
@@ -18,36 +18,43 @@ def kernel(
     """Terms, and where a cotangent is given their derivative in the predictions."""
     given = mask_inputs(loss, *arrays, weight)
     x = merged(loss, given)
-    sums, share, own = regions(xp, loss, sums_of(x, loss.squares))
+    gradient = room(x, cotangent is not None)
+    sums, share, own = regions(xp, loss, sums_of(x, gradient, loss.squares))
     terms = (loss.value(*sums, *loss.rule_parameters) * own).reshape(x.axes.terms(loss.per))
     if cotangent is None:
         return terms, None
     seed = np.reshape(cotangent, x.axes.regions(loss.per)) * own * share
     slopes = tuple(seed * slope for slope in loss.slopes(*sums, *loss.rule_parameters))
-    gradient = restored(gradient_of(x, slopes, loss.squares), given.axes)
-    return terms, gradient.reshape(arrays[1].shape)
+    fill(gradient, x, slopes, loss.squares)
+    return terms, restored(gradient, given.axes).reshape(arrays[1].shape)
 
 
-def sums_of(x: MaskInputs, squared: bool = False) -> tuple[Array, Array, Array]:
-    """tp, fp and fn of each class of each sample, added in the order of the tiles."""
+def room(x: MaskInputs, wanted: bool) -> Array:
+    """Memory for a gradient; empty where none is wanted."""
+    shape = x.z.shape if wanted else (0, 0, 0)
+    return memory.empty(x.z.size if wanted else 0, x.z.dtype).reshape(shape)
+
+
+def sums_of(x: MaskInputs, gradient: Array, squared: bool = False) -> tuple[Array, Array, Array]:
+    """tp, fp and fn of each class of each sample, added in the order of the tiles.
+
+    The gradient's memory keeps a softmax until ``fill`` makes the gradient of it: no exponential twice.
+    """
     outer, classes, _ = x.axes.shape
     totals = np.empty((outer * x.tiles, classes, 3))
-    nothing = np.empty((0, 0, 0), x.z.dtype)
-    _run(x, squared, totals, nothing, nothing)
+    x.run(partial(x.module.sums, *_start(x, squared), totals, gradient))
     tp, fp, fn = np.moveaxis(totals.reshape(outer, x.tiles, classes, 3).sum(axis=1), -1, 0)[..., None]
     return tp, fp, fn
 
 
-def gradient_of(x: MaskInputs, slopes: tuple[Array, ...], squared: bool = False) -> Array:
-    """The derivative in the predictions, from those in the three sums."""
+def fill(gradient: Array, x: MaskInputs, slopes: tuple[Array, ...], squared: bool = False) -> None:
+    """Write the derivative in the predictions, from those in the three sums, where ``sums_of`` left off."""
     partials = np.empty((*x.axes.shape[:2], 3), x.z.dtype)
     for k, slope in enumerate(slopes):
         partials[..., k] = slope[..., 0]
-    gradient = memory.empty(x.z.size, x.z.dtype).reshape(x.z.shape)
-    _run(x, squared, np.empty((0, 0, 0)), partials, gradient)
-    return gradient
+    x.run(partial(x.module.slopes, *_start(x, squared), partials, gradient))
 
 
-def _run(x: MaskInputs, squared: bool, totals: Array, partials: Array, gradient: Array) -> None:
-    start = (x.z, x.y, x.w, x.axes.by_index, squared, x.ignored, x.tile)
-    x.run(partial(x.module.ratio, *start, totals, partials, gradient))
+def _start(x: MaskInputs, squared: bool) -> tuple[object, ...]:
+    alike = x.axes.by_index and x.w.size == 0 and bool(np.isnan(x.ignored)) and not squared
+    return x.z, x.y, x.w, x.axes.by_index, squared, alike, x.ignored, TILE

@@ -187,15 +187,8 @@ def _bound(
         return partial(loop, *start, x.floor, scale, work.step, work.check, terms, g, totals, faults)
     if not work.by_index:
         return partial(module.shares, *start, scale, work.step, work.check, terms, g, totals, faults)
-    if not work.narrow:
-        return partial(module.wide, *start, scale, work.step, terms, g, totals, faults)
-
-    def on_scratch(first: int, last: int) -> None:  # each thread's own
-        tile = np.empty((x.classes + 2, TILE + 16), p.dtype)  # no power of 2, which would crowd the cache
-        numbers, columns = np.empty((8, TILE)), np.empty((2, TILE), p.dtype.str.replace("f", "i"))
-        module.narrow(*start, scale, work.step, tile, numbers, columns, terms, g, totals, faults, first, last)
-
-    return on_scratch
+    loop = module.narrow if work.narrow else module.wide
+    return partial(loop, *start, scale, work.step, terms, g, totals, faults)
 
 
 def _converted(

@@ -180,14 +180,16 @@ def wide(z, labels, w, each, cw, cw_sum, k, scale, step, terms, gradient, totals
 
 
 def narrow(
-    z, labels, w, each, cw, cw_sum, k, scale, step, E, F, I, terms, gradient, totals, faults, first, last
-):
+    z, labels, w, each, cw, cw_sum, k, scale, step, terms, gradient, totals, faults, first, last
+):  # fmt: skip
     """The same for short rows: a tile of rows is transposed and vectorised across them.
 
     z has the axes (outer, classes, inner): a row is a column of a matrix, or with inner = 1 a row of
-    it. E, F and I are scratch: a row for each class and two more, and rows of floats and integers.
+    it.
     """
     outer, classes, inner = z.shape
+    E = np.empty((classes + 2, TILE + 16), ROW)  # no power of 2, which would crowd the cache
+    F, I = np.empty((8, TILE)), np.empty((2, TILE), INT)
     tiles = (inner + TILE - 1) // TILE  # to a matrix
     m, label, top = E[classes + 1], I[0], I[1]
     others, gap, target, c, weight, mean, factor, at = F[0], F[1], F[2], F[3], F[4], F[5], F[6], F[7]

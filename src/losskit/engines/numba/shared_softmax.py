@@ -1,6 +1,5 @@
 """Sums such as Dice + cross-entropy: an overlap and a loss of classes, of the same logits, on one softmax."""
 
-import hashlib
 import inspect
 from functools import cache, partial
 from types import ModuleType
@@ -11,19 +10,23 @@ import numpy as np
 from losskit.engines import array_evaluate, memory
 from losskit.engines.formulas.ratios import regions
 from losskit.engines.inputs import Array
-from losskit.engines.numba import masks_loop, math_rows, shared_softmax_loop
+from losskit.engines.numba import masks_loop, shared_softmax_loop
 from losskit.engines.numba.compile import Writer, load
-from losskit.engines.numba.masks import DECORATORS, MaskInputs, mask_inputs
+from losskit.engines.numba.mask_values import legal, prepared
+from losskit.engines.numba.masks import DECORATORS, TILE, MaskInputs, add_constants, mask_inputs
 from losskit.engines.numba.row_kernel import Sets, add_rules, numbers_of
 from losskit.engines.numpy.array_words import xp
 from losskit.engines.shared import Shared
 from losskit.registry import Evaluation, Wanted
 from losskit.structures.overlap import OverlapLoss
 
-_STEPS = (masks_loop.place, masks_loop.pair, masks_loop.element, shared_softmax_loop.nll_at)
+_STEPS = (
+    masks_loop.place, masks_loop.shares, masks_loop.pair, masks_loop.element, shared_softmax_loop.nll_at,
+)  # fmt: skip
 _PARTS = (
-    masks_loop.powers, masks_loop.add_up, masks_loop.slope, masks_loop.through_softmax, shared_softmax_loop.surprise,
-    shared_softmax_loop.add_losses, shared_softmax_loop.steepness, shared_softmax_loop.add_slopes,
+    masks_loop.softmax, masks_loop.copy, masks_loop.add_up, masks_loop.slope, masks_loop.through_softmax,
+    shared_softmax_loop.surprise, shared_softmax_loop.add_losses, shared_softmax_loop.steepness,
+    shared_softmax_loop.add_slopes,
 )  # fmt: skip
 
 
@@ -33,7 +36,9 @@ def evaluate(
     """Value and derivative of the sum: two passes, as the overlap alone takes."""
     found: dict[str, float] = {}
     compute = partial(_compute, shared, found)
-    answer = array_evaluate.evaluate(compute, shared.overlap, arguments, wanted, sample_weight, mask, out)
+    answer = array_evaluate.evaluate(
+        compute, shared.overlap, prepared(arguments), wanted, sample_weight, mask, out, legal=legal
+    )
     if wanted.value:
         kind = type(answer.value)
         answer.value = kind(shared.overlap_factor * float(answer.value) + found.get("value", 0.0))
@@ -108,7 +113,7 @@ class _Run:
             factor,
             self.shared.overlap.squares,
             x.ignored,
-            x.tile,
+            TILE,
         )
         x.run(partial(self.module.shared, *start, totals, sums, partials, gradient))
 
@@ -116,14 +121,10 @@ class _Run:
 @cache
 def _module_of(sets: Sets, dtype: np.dtype[Any]) -> ModuleType:
     """The compiled loop with the rules of a loss of classes, in one dtype."""
-    bits = dtype.name[-2:]
     writer = Writer(dtype.name)
     writer.add(DECORATORS)
     add_rules(writer, sets)
-    lift = getattr(math_rows, f"LIFT{bits}")
-    writer.add(f"LINK = 'softmax'\nLIFT = FLOAT({lift!r})\nUNLIFT = {1.0 / lift!r}")
-    digest = hashlib.sha256(inspect.getsource(math_rows).encode()).hexdigest()[:16]
-    writer.add(f"from losskit.engines.numba.math_rows import exp_gap{bits} as exp_gap  # {digest}")
+    add_constants(writer, "softmax")
     for decorator, helpers in (("step", _STEPS), ("part", _PARTS)):
         for helper in helpers:
             writer.add(f"@{decorator}\n{inspect.getsource(helper)}")

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from losskit.engines.numba.intrinsics import select
-from losskit.engines.numba.masks_loop import add_up, place, powers, slope, through_softmax
+from losskit.engines.numba.masks_loop import add_up, copy, place, slope, softmax, through_softmax
 
 # Written above the loop in the generated module.
 FLOAT: Any
-LIFT: Any
 log1p: Any
 nll_value: Any
 nll_slope: Any
@@ -26,20 +25,19 @@ def shared(
     the derivatives in the former and a factor for the latter, the gradient of both."""
     classes, inner = z.shape[1:]
     width = tile + 16  # no power of 2, which would crowd the cache
-    E = np.empty((classes, width), FLOAT)
-    near, top, base, log_sum = np.empty((4, width), FLOAT)
-    rest, mean = np.empty((2, width))
+    P, D = np.empty((2, classes, width), FLOAT)
+    top, rest, near, others, log_sum, base, mean, low = np.empty((8, width), FLOAT)
     weighted = w.size > 0
     for block in range(first, last):
         sample, lo, n = place(block, tile, inner)
-        powers(z, sample, lo, n, E, near, top, rest)
+        softmax(z, sample, lo, n, P, top, rest, near, others)
         t = y[sample, 0, lo : lo + n]
         k = w[sample, 0, lo : lo + n] if weighted else t
-        surprise(rest, near, log_sum, n)
+        surprise(others, log_sum, n)
         if gradient.size == 0:
             for c in range(classes):
                 totals[block, c] = add_up(
-                    E[c, :n], t, k, weighted, near, rest, top, FLOAT(c), True, squared, ignored
+                    P[c, :n], t, k, weighted, rest, top, FLOAT(c), True, squared, ignored
                 )
             sums[block] = add_losses(
                 z, sample, lo, t, k, weighted, classes_weight, numbers, ignored, top, log_sum
@@ -47,20 +45,21 @@ def shared(
             continue
         for c in range(classes):
             slope(
-                E[c, :n], t, k, weighted, near, rest, top, FLOAT(c), True, squared, ignored,
-                partials[sample, c], gradient[sample, c, lo : lo + n],
+                P[c, :n], t, k, weighted, rest, top, FLOAT(c), True, squared, ignored,
+                partials[sample, c], D[c, :n],
             )  # fmt: skip
-        through_softmax(gradient, sample, lo, n, E, near, top, base, mean)
+            copy(P[c, :n], gradient[sample, c, lo : lo + n])
+        through_softmax(D, gradient, sample, lo, n, base, mean, low)
         steepness(z, sample, lo, t, k, weighted, classes_weight, numbers, factor, ignored, top, log_sum, base)
         for c in range(classes):
-            add_slopes(gradient[sample, c, lo : lo + n], E[c, :n], t, near, rest, top, base, FLOAT(c))
+            add_slopes(gradient[sample, c, lo : lo + n], P[c, :n], t, rest, top, base, FLOAT(c))
 
 
-def surprise(rest, near, log_sum, n):
+def surprise(others, log_sum, n):
     """-log p of the class of the largest logit: log(1 + the sum of the others over it)."""
-    o, m, s = rest[:n], near[:n], log_sum[:n]
+    o, s = others[:n], log_sum[:n]
     for r in range(s.size):
-        s[r] = log1p(FLOAT(o[r] / (np.float64(m[r]) * LIFT)))
+        s[r] = log1p(o[r])
 
 
 def nll_at(z, sample, at, target, top, log_sum):
@@ -95,11 +94,10 @@ def steepness(z, sample, lo, t, k, weighted, classes_weight, numbers, factor, ig
         steep[r] = FLOAT(factor * np.float64(one * of_class) * np.float64(nll_slope(nll, numbers)))
 
 
-def add_slopes(g, e, t, near, rest, top, steep, row):
+def add_slopes(g, p, t, rest, top, steep, row):
     """d nll_t / dz_c = p_c - [c = t], with 1 - p known in the column of the largest logit."""
     zero, one = FLOAT(0), FLOAT(1)
     for r in range(g.size):
-        p = e[r] * near[r]
-        without = select(top[r] == row, FLOAT(rest[r]), one - p)
-        s = steep[r] * select(t[r] == row, -without, p)
+        without = select(top[r] == row, rest[r], one - p[r])
+        s = steep[r] * select(t[r] == row, -without, p[r])
         g[r] += select(steep[r] == zero, zero, s)

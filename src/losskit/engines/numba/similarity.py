@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from losskit.engines import memory
+from losskit.engines.formulas.similarity import in_double
 from losskit.engines.inputs import Array
 from losskit.engines.numba import pool, row_kernel, rows_loop
 from losskit.engines.numba import similarity_loop as loops
@@ -37,8 +38,6 @@ TILE = 256
 """Anchors in a tile."""
 BLOCK = 16
 """Anchors that a thread takes at a time."""
-SMALL = 1 << 21
-"""Multiplications of all products together up to which float64 costs nothing beside the call."""
 _ALONE = 30_000  # numbers; below, waking a thread costs more than it saves
 _SETS = {CANDIDATES: 0, POSITIVES: 1, NEGATIVES: 2}
 
@@ -69,8 +68,8 @@ def kernel(
         return _of_cosines(loss, labels, cosines, cotangent)
     assert isinstance(loss, EmbeddingLoss)
     embeddings = [a for name, a in zip(loss.arguments, arrays, strict=True) if name in loss.differentiable]
-    rows, features = embeddings[0].shape
-    dtype = np.dtype(np.float64) if rows * rows * features <= SMALL else embeddings[0].dtype
+    rows = embeddings[0].shape[0]
+    dtype = _working_dtype(loss, arrays)
     module = _module(dtype)
     made = [_unit(module, loss, z, dtype) for z in embeddings]
     sides = [Side(u, None if cotangent is None else _zeros(u.shape, dtype)) for u, _ in made]
@@ -87,11 +86,15 @@ def kernel(
     )
 
 
+def _working_dtype(loss: SimilarityLoss, arrays: tuple[Array, ...]) -> Any:
+    return np.dtype(np.float64) if in_double(loss, *(a.shape for a in arrays)) else arrays[-1].dtype
+
+
 def _of_cosines(
     loss: CosinesLoss, labels: Array, cosines: Array, cotangent: Array | None
 ) -> tuple[Array, tuple[Array, ...] | None]:
     """Rows of cosines with the classes; the margin is put on before the pass and taken through after it."""
-    dtype = np.dtype(np.float64) if cosines.size <= SMALL else cosines.dtype
+    dtype = _working_dtype(loss, (labels, cosines))
     module = _module(dtype)
     target = labels.reshape(-1)
     rows, numbers = np.arange(len(target)), loss.target_numbers()

@@ -37,6 +37,11 @@ def stop(x: Any) -> Any:
     return x
 
 
+def rounded(x: Any) -> Any:
+    """``x`` as it is in its dtype: a compiler may not merge the product it is with the sum it enters."""
+    return x
+
+
 def scan(step: Callable[[Any, Any], tuple[Any, Any]], state: Any, xs: Any) -> tuple[Any, Any]:
     """``step(state, x)`` -> (state, y) along the first axis of ``xs``, an array or a tuple of them; the ys stacked."""
     ys = []
@@ -76,8 +81,9 @@ def rule(function: Callable[..., Any]) -> Callable[..., Any]:
 
 xp = SimpleNamespace(
     **{name: getattr(np, name) for name in NAMES},
-    array=array, cast=cast, stop=stop, scan=scan, log_sum_exp=log_sum_exp, softmax=softmax, one_hot=one_hot, rule=rule,
-    sigmoid=scalar.sigmoid, softplus=scalar.softplus, float=np.float64, wide=np.float64, index=np.int64,
+    array=array, cast=cast, stop=stop, rounded=rounded, scan=scan, log_sum_exp=log_sum_exp, softmax=softmax,
+    one_hot=one_hot, rule=rule, sigmoid=scalar.sigmoid, softplus=scalar.softplus,
+    float=np.float64, wide=np.float64, index=np.int64,
     finfo_tiny=float(np.finfo(np.float64).tiny), finfo_max=float(np.finfo(np.float64).max),
     finfo_eps=float(np.finfo(np.float64).eps),
 )  # fmt: skip

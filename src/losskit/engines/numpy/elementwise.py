@@ -70,14 +70,15 @@ def _weighted(x: PairedInputs, terms: Array, scale: float) -> Array:
 
 
 def _answer(loss: ElementwiseLoss, x: PairedInputs, values: Array, out: Any) -> Array:
+    dtype = x.answer_dtype
+    if out is not None:
+        check_out(out, x.shape, dtype)
+        dtype = out.dtype
     if any(term.rules.saturates for term in loss.terms):
-        largest = (
-            float(np.finfo(x.answer_dtype).max) if x.answer_dtype.kind == "f" else float(np.finfo("f4").max)
-        )
+        largest = float(np.finfo(dtype).max) if dtype.kind == "f" else float(np.finfo("f4").max)
         values = np.clip(values, -largest, largest)
-    answer = values.reshape(x.shape).astype(x.answer_dtype)
+    answer = values.reshape(x.shape).astype(dtype)
     if out is None:
         return answer
-    check_out(out, x.shape, x.answer_dtype)
     out[...] = answer
     return out  # type: ignore[no-any-return]

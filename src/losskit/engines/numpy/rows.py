@@ -119,11 +119,9 @@ def block(
 
 def _put(x: RowInputs, target: Array, first: int, last: int, values: Array) -> None:
     if any(term.rules.saturates for term in x.terms):
-        largest = (
-            float(np.finfo(x.answer_dtype).max) if x.answer_dtype.kind == "f" else float(np.finfo("f4").max)
-        )
+        largest = float(np.finfo(target.dtype).max) if target.dtype.kind == "f" else float(np.finfo("f4").max)
         values = np.clip(values, -largest, largest)
-    put_rows(np.moveaxis(target, x.axis, -1), first, last, values.astype(x.answer_dtype))
+    put_rows(np.moveaxis(target, x.axis, -1), first, last, values.astype(target.dtype))
 
 
 def softmax(z: Array, shift: Array | None = None) -> Softmax:

@@ -4,11 +4,13 @@ Around the detached arguments q, with d = p - q, which is 0 and carries the deri
 
     terms(q) + J d,    where <c, J d> = sum_k <d_k, (pullback_k(p; c) + pullback_k(q; c)) / 2>,
 
-has the derivative that the formula's pullback is, and as second derivative that of the pullback.
+has the derivative that the formula's pullback is, and as second derivative that of the pullback. A compiler finds
+that both pullbacks are the same numbers.
 """
 
 import itertools
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from losskit.engines.array_formula import Arrays, Formula, formula_of, given
+from losskit.engines.array_formula import Arrays, Formula, axis_of, formula_of, given
 from losskit.engines.array_inputs import fault_error
 from losskit.engines.array_traced import (
     Weights,
@@ -45,6 +47,8 @@ class ArrayPoint(NamedTuple):
     shape: tuple[int, ...]
     """Of the terms."""
     weights: Weights
+    dtype: torch.dtype
+    """Of the answers; ``xp`` may work in a wider one."""
 
 
 def like_of(loss: ArrayLoss, arguments: Arrays) -> Tensor:
@@ -57,7 +61,8 @@ def like_of(loss: ArrayLoss, arguments: Arrays) -> Tensor:
 
 
 def tensors_of(loss: ArrayLoss, arguments: Arrays) -> Arrays:
-    """The arguments as tensors on one device, indices as int64; numbers as tensors of the first one's shape."""
+    """The arguments as tensors on one device, indices as int64, other integers as they are where they have no
+    derivative; numbers as tensors of the first one's shape."""
     like = like_of(loss, arguments)
     ready: list[Any] = []
     for name, argument in zip(loss.arguments, arguments, strict=True):
@@ -75,8 +80,10 @@ def tensors_of(loss: ArrayLoss, arguments: Arrays) -> Arrays:
             if x.is_floating_point():
                 raise TypeError(f"{name} must be integers, got dtype {x.dtype}; pass {name}.long()")
             ready.append(x.to(torch.int64))
+        elif x.is_floating_point() or name not in loss.differentiable:
+            ready.append(x)
         else:
-            ready.append(x if x.is_floating_point() else x.to(like.dtype))
+            ready.append(x.to(like.dtype))
     return tuple(ready)
 
 
@@ -86,9 +93,15 @@ def prepared(loss: ArrayLoss, arguments: Arrays, sample_weight: Any, mask: Any) 
     like = like_of(loss, arrays)
     double = any(a is not None and a.dtype is torch.float64 for a in arrays)
     dtype = torch.float64 if double else torch.float32
-    formula, xp = formula_of(loss), array_words(dtype, like.device)
-    shape = formula.shape(loss, *shapes_of(arrays))
-    arrays = tuple(a if a is None or not a.is_floating_point() else a.to(dtype) for a in arrays)
+    formula = formula_of(loss)
+    shapes = shapes_of(arrays)
+    shape = formula.shape(loss, *shapes)
+    working = reductions.wide_dtype(like) if formula.in_double(loss, *shapes) else dtype
+    xp = array_words(working, like.device)
+    arrays = tuple(
+        a if a is None or name in loss.indices else a.to(xp.float)
+        for name, a in zip(loss.arguments, arrays, strict=True)
+    )
     inner: Arrays = ()
     if loss.weighting == "terms":
         weights = _weights(shape, like, sample_weight, mask)
@@ -99,7 +112,7 @@ def prepared(loss: ArrayLoss, arguments: Arrays, sample_weight: Any, mask: Any) 
         inside = _weights(inner_shape(formula, loss, arrays), like, sample_weight if elements else None, mask)
         outside = _weights(shape, like, None if elements else sample_weight, None)
         arrays, inner, weights = without_elements(xp, loss, arrays, shape, inside, outside)
-    return _checked(ArrayPoint(loss, formula, xp, arrays, inner, shape, weights))
+    return _checked(ArrayPoint(loss, formula, xp, arrays, inner, shape, weights, dtype))
 
 
 def _weights(shape: tuple[int, ...], like: Tensor, sample_weight: Any, mask: Any) -> Weights:
@@ -122,7 +135,8 @@ def _checked(point: ArrayPoint) -> ArrayPoint:
             weights = weights.also_bad(by_term(point.xp, loss, fault, point.shape))
         elif bool(fault.where.any()):
             array = point.arrays[loss.arguments.index(fault.argument)]
-            raise fault_error(replace(fault, where=fault.where.cpu()), array.detach().cpu().numpy())
+            shown = array.to(point.dtype) if array.is_floating_point() else array
+            raise fault_error(replace(fault, where=fault.where.cpu()), shown.detach().cpu().numpy())
     present = point.formula.present(point.xp, loss, *detached)
     return point._replace(weights=weights if present is None else weights.also_only(present))
 
@@ -131,11 +145,7 @@ def terms_of(point: ArrayPoint) -> Tensor:
     """The loss of each term, without its weight, with the pullback's derivatives."""
     call = _Call(point)
     value: Tensor = point.formula.terms(point.xp, point.loss, *call.at(call.still))
-    if not call.d:
-        return value
-    one = torch.ones(point.shape, dtype=value.dtype, device=value.device)
-    carried: Tensor = torch.func.grad(call.change)(one)  # linear in the cotangent
-    return value + carried.to(value.dtype)
+    return value + call.change_of_terms().to(value.dtype) if call.d else value
 
 
 def total_of(point: ArrayPoint, cotangent: Tensor) -> Tensor:
@@ -159,7 +169,7 @@ class _Call:
             torch.where(torch.isinf(q), 0.0, p - q) for p, q in zip(self.moving, self.still, strict=True)
         ]
 
-    def at(self, moving: list[Tensor]) -> Arrays:
+    def at(self, moving: Sequence[Tensor]) -> Arrays:
         """All arguments, with the differentiable ones replaced."""
         arrays = list(self.point.arrays)
         for i, x in zip(self.numbers, moving, strict=True):
@@ -168,27 +178,64 @@ class _Call:
 
     def change(self, cotangent: Tensor) -> Tensor:
         """<cotangent, J d>."""
-        point = self.point
-        here = point.formula.pullback(point.xp, point.loss, cotangent, *self.at(self.moving))
-        there = point.formula.pullback(point.xp, point.loss, cotangent, *self.at(self.still))
-        passed = [(g, h) for g, h in zip(here, there, strict=True) if g is not None]
-        change = torch.zeros((), dtype=point.xp.wide, device=cotangent.device)
-        for d, (g, h) in zip(self.d, passed, strict=True):
-            change = change + (d * _finite(0.5 * g + 0.5 * h)).sum(dtype=point.xp.wide)
+        change = torch.zeros((), dtype=self.point.xp.wide, device=cotangent.device)
+        for moved in self._moved(cotangent):
+            change = change + moved.sum(dtype=self.point.xp.wide)
         return change
 
+    def change_of_terms(self) -> Tensor:
+        """J d: the sums of what each term's own numbers move it by."""
+        loss, shape = self.point.loss, self.point.shape
+        one = torch.ones(shape, dtype=self.point.xp.float, device=self.d[0].device)
+        found = [axis_of(loss, n, tuple(d.shape), shape) for n, d in zip(self.names, self.d, strict=True)]
+        axes = [axis for axis in found if axis is not None]
+        if loss.weighting != "terms" or loss.not_separable is not None or len(axes) < len(found):
+            # Terms share numbers. <c, J d> is linear in c: its gradient is the same at a c so small that no slope overflows.
+            shared: Tensor = torch.func.grad(self.change)(self.point.xp.finfo_tiny**0.5 * one)
+            return shared
+        change = torch.zeros_like(one)
+        for axis, moved in zip(axes, self._moved(one), strict=True):
+            others = [i for i in range(moved.dim()) if not axis <= i < axis + len(shape)]
+            change = change + (moved.sum(others) if others else moved)
+        return change
 
-def _finite(x: Tensor) -> Tensor:
-    """What may be multiplied by 0."""
-    largest = torch.finfo(x.dtype).max
-    return torch.clamp(x, -largest, largest)
+    def _moved(self, cotangent: Tensor) -> Iterator[Tensor]:
+        """What each number of each differentiable argument moves <cotangent, J d> by."""
+        point = self.point
+
+        def slopes(*moving: Tensor) -> Arrays:
+            found = point.formula.pullback(point.xp, point.loss, cotangent, *self.at(moving))
+            return tuple(g for g in found if g is not None)
+
+        if point.formula.any_scale:
+            vjp: Any = torch.func.vjp
+            there, pull = vjp(slopes, *self.still)
+            here = slopes(*map(_held, self.moving, self.still, pull(tuple(map(torch.zeros_like, there)))))
+        else:
+            here, there = slopes(*self.moving), slopes(*self.still)
+        for d, g, h in zip(self.d, here, there, strict=True):
+            yield _times(d, 0.5 * g + 0.5 * h)
+
+
+def _held(p: Tensor, q: Tensor, bend: Tensor) -> Tensor:
+    """``p``, held still at ``q`` where the second derivative overflows: what that adds to the first, ``bend``, is 0
+    times it, and would be NaN."""
+    return torch.where(torch.isnan(bend), q, p)
+
+
+def _times(d: Tensor, slope: Tensor) -> Tensor:
+    """d slope, of a d of 0. An infinite slope is the product of two finite numbers: 0 times either is 0, and as the
+    derivative in d they are infinite again."""
+    largest = torch.finfo(slope.dtype).max
+    moved = d * torch.clamp(slope, -largest, largest)
+    return torch.where(torch.isinf(slope), largest * moved, moved)
 
 
 def loss_of(point: ArrayPoint, num_items: Any = None) -> Tensor:
     """The loss, reduced as it says, with ``num_items`` as a mean's denominator."""
-    loss, weights, dtype = point.loss, point.weights, point.xp.float
+    loss, weights, dtype = point.loss, point.weights, point.dtype
     if loss.reduction == "none":
-        return reductions.weighed(terms_of(point), weights)
+        return reductions.weighed(terms_of(point), weights).to(dtype)
     whole = total_of(point, cotangent_of(point))
     if loss.reduction == "sum":
         return whole.to(dtype)

@@ -186,7 +186,7 @@ def _composite(loss: ArrayLoss, tensors: Arrays, wanted: Wanted, sample_weight: 
         weight, count = composite.weight_of(point), composite.count_of(point)
         if is_known(*(x for x in (weight, count) if isinstance(x, Tensor))):
             weight, count = float(weight), int(count)
-        whole = composite.total_of(point, composite.cotangent_of(point)).to(point.xp.float)
+        whole = composite.total_of(point, composite.cotangent_of(point)).to(point.dtype)
         answer.parts = Parts(whole, weight, count)  # type: ignore[arg-type]
     if wanted.derivative:
         answer.derivative = _gradients(loss, tensors, sample_weight, mask)

@@ -111,6 +111,10 @@ def _stop(x: Tensor) -> Tensor:
     return x.detach()
 
 
+def _rounded(x: Tensor) -> Tensor:
+    return x
+
+
 def _log_sum_exp(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
     return torch.logsumexp(x, axis, keepdim=keepdims)
 
@@ -145,7 +149,8 @@ _PLAIN = {
     "isinf": torch.isinf, "isnan": torch.isnan, "log_sum_exp": _log_sum_exp, "logical_and": torch.logical_and,
     "logical_not": torch.logical_not, "logical_or": torch.logical_or, "matmul": torch.matmul, "max": _max, "mean": _mean,
     "min": _min, "moveaxis": torch.movedim, "ones_like": torch.ones_like, "pad": _pad, "pow": torch.pow,
-    "prod": _prod, "reshape": torch.reshape, "roll": _roll, "scan": _scan, "searchsorted": _searchsorted, "sin": torch.sin,
+    "prod": _prod, "reshape": torch.reshape, "roll": _roll, "rounded": _rounded, "scan": _scan,
+    "searchsorted": _searchsorted, "sin": torch.sin,
     "softmax": _softmax, "sort": _sort, "square": torch.square, "squeeze": _squeeze, "stack": _stack, "stop": _stop,
     "sum": _sum, "swapaxes": torch.swapaxes, "take": _take, "take_along_axis": _take_along_axis,
     "zeros_like": torch.zeros_like,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from losskit.engines.shared import shared_of
 from losskit.engines.torch import composite
-from losskit.engines.torch.arrays import as_array, as_tensor, narrowed
+from losskit.engines.torch.arrays import as_array, as_tensor, bfloat16, narrowed
 from losskit.engines.torch.fused import Call, Fused, saturates
 from losskit.engines.torch.inputs import HALVES, beside, predictions
 from losskit.engines.torch.paths import is_fusible, is_known
@@ -16,7 +16,7 @@ from losskit.engines.torch.reductions import count_of, reduced, weight_of
 from losskit.loss import LossFunction, WeightedSum
 from losskit.reduction import Parts
 from losskit.registry import Evaluation, Wanted, evaluator
-from losskit.structures import RowLoss, RuleLoss
+from losskit.structures import RuleLoss
 
 _VALUE = Wanted(value=True)
 
@@ -54,30 +54,14 @@ def _fused(
     loss: LossFunction, y: Any, p: Tensor, wanted: Wanted, sample_weight: Any, mask: Any, out: Any = None
 ) -> Evaluation:
     """Through the kernel."""
-    if (
-        p.dtype in HALVES
-        and isinstance(y, Tensor)
-        and loss.structure == "elementwise"
-        and not y.is_floating_point()
-    ):
-        y = y.to(p.dtype)  # as integers always do, and then as float32
-    if (
-        isinstance(loss, RowLoss)
-        and loss.validate
-        and any(isinstance(x, Tensor) and x.dtype in HALVES for x in (y, p))
-    ):
-        composite.prepared(
-            composite.bounds_of(loss), (y, p), sample_weight, mask, None
-        )  # checks with a half's tolerance
-        loss = unchecked(loss)
     call = Call(loss, y, sample_weight, mask)
     needed = p.requires_grad and torch.is_grad_enabled()
     if needed and wanted == _VALUE:
         return Evaluation(value=Fused.apply(p, call, None))  # type: ignore[no-untyped-call]
     if wanted.parts:
         call = call._replace(loss=summed(loss))
-    kernel_out = out if out is not None and p.dtype not in HALVES and is_fusible(out) else None
-    raw = call.ask(p, wanted, None if kernel_out is None else as_array(kernel_out))
+    kernel_out = out if out is not None and is_fusible(out) and _is_written_in_place(loss, p) else None
+    raw = call.ask(p, wanted, None if kernel_out is None else as_array(kernel_out, halves=True))
     answer = Evaluation()
     if wanted.value:
         answer.value = (
@@ -90,6 +74,13 @@ def _fused(
     if wanted.second:
         answer.second = _answer(call, raw.second, p)
     return answer
+
+
+def _is_written_in_place(loss: LossFunction, p: Tensor) -> bool:
+    """Whether the kernel's derivative has the dtype of the predictions."""
+    if p.dtype not in HALVES:
+        return True
+    return isinstance(loss, RuleLoss) and (p.dtype is torch.float16 or bfloat16 is not None)
 
 
 def _answer(call: Call, derivative: Any, p: Tensor) -> Tensor:

@@ -15,8 +15,11 @@ import torch
 from torch import Tensor
 
 from losskit.engines.torch.words import words
-from losskit.rules import RuleFunction, Term, bind
+from losskit.rules import RuleFunction, Term, bind, is_wide
 from losskit.structures import argument_of
+
+NARROW_DEVICES = ("mps",)
+"""Those without float64."""
 
 
 class BoundTerm(NamedTuple):
@@ -44,13 +47,26 @@ class BoundTerm(NamedTuple):
 
 def bound(term: Term, dtype: torch.dtype) -> BoundTerm:
     """A term's rules with the words of torch."""
-    vocabulary = words(dtype)
-    rules = tuple(bind(r, vocabulary) for r in (term.rules.value, term.rules.slope, term.rules.curvature))
+    rules = tuple(_bound(r, dtype) for r in (term.rules.value, term.rules.slope, term.rules.curvature))
     # A zero as a tensor: 1/beta in a branch not taken is inf then, where Python's raises.
-    numbers = tuple(
-        n if n != 0.0 else torch.zeros((), dtype=dtype) for n in term.numbers(torch.finfo(dtype).tiny)
-    )
+    given = torch.tensor(term.numbers(torch.finfo(dtype).tiny), dtype=dtype).tolist()  # as a kernel has them
+    numbers = tuple(n if n != 0.0 else torch.zeros((), dtype=dtype) for n in given)
     return BoundTerm(term.coefficient, term.rules.argument, rules, numbers, term.rules.saturates)  # type: ignore[arg-type]
+
+
+def _bound(rule: RuleFunction, dtype: torch.dtype) -> RuleFunction:
+    """A rule with the words of torch; a wide one works in float64 where the device can."""
+    narrow, wide = bind(rule, words(dtype)), bind(rule, words(torch.float64))
+    if dtype is torch.float64 or not is_wide(rule):
+        return narrow
+
+    def widened(*arguments: Any) -> Any:
+        if any(isinstance(x, Tensor) and x.device.type in NARROW_DEVICES for x in arguments):
+            return narrow(*arguments)
+        answer = wide(*(x.to(torch.float64) if isinstance(x, Tensor) else x for x in arguments))
+        return answer.to(dtype) if isinstance(answer, Tensor) else answer
+
+    return widened
 
 
 def expanded(terms: tuple[BoundTerm, ...], y: Tensor, p: Tensor) -> Tensor:

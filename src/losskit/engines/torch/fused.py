@@ -6,14 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from losskit.engines import memory
 from losskit.engines.torch.arrays import as_tensor, ask, narrowed
 from losskit.engines.torch.composite import bounds_of, total
+from losskit.engines.torch.inputs import HALVES
 from losskit.engines.torch.paths import is_batched
 from losskit.loss import LossFunction, WeightedSum
 from losskit.registry import Evaluation, Wanted
 from losskit.structures import RowLoss, RuleLoss
 
-_BOTH = Wanted(value=True, derivative=True)
+_BOTH, _DERIVATIVE = Wanted(value=True, derivative=True), Wanted(derivative=True)
+_OWN = (RuleLoss, WeightedSum)
+_FLOAT32 = np.dtype(np.float32)
 
 
 class Call(NamedTuple):
@@ -28,11 +32,15 @@ class Call(NamedTuple):
         """The kernel's answer."""
         return ask(self.loss, self.y, p, wanted, self.sample_weight, self.mask, out)
 
+    def ask_unrounded(self, p: Tensor, wanted: Wanted = _BOTH) -> Evaluation:
+        """The same with the derivative of halves in float32: what they are scaled by may bring them into range."""
+        if p.dtype not in HALVES or not isinstance(self.loss, RuleLoss):
+            return self.ask(p, wanted)
+        return self.ask(p, wanted, memory.empty(p.numel(), _FLOAT32).reshape(p.shape))
+
     def tensor(self, derivative: Any) -> Tensor:
         """A derivative the kernel answered, as a tensor that is nobody else's."""
-        if not isinstance(
-            self.loss, RuleLoss | WeightedSum
-        ):  # what a user's own function returns may be kept elsewhere
+        if not isinstance(self.loss, _OWN):  # what a user's own function returns may be kept elsewhere
             derivative = np.array(derivative)
         return as_tensor(derivative)
 
@@ -50,7 +58,7 @@ class Fused(torch.autograd.Function):
         ctx.save_for_backward(p)
         ctx.call, ctx.dtype, ctx.dims, ctx.gradient = call, p.dtype, p.dim(), None
         if answer is None:
-            answer = call.ask(p)
+            answer = call.ask_unrounded(p)
             ctx.gradient = answer.derivative
         value = as_tensor(answer.value)
         return value if p.is_cpu else value.to(p.device)
@@ -63,7 +71,7 @@ class Fused(torch.autograd.Function):
         # Our own reference goes first: were there two, autograd would copy the gradient into .grad.
         derivative, ctx.gradient = ctx.gradient, None
         if derivative is None:  # another backward pass through the same graph: the same kernel, the same bits
-            derivative = call.ask(ctx.saved_tensors[0]).derivative
+            derivative = call.ask_unrounded(ctx.saved_tensors[0], _DERIVATIVE).derivative
         gradient = call.tensor(derivative)
         del derivative
         if not grad.is_cpu:
@@ -74,7 +82,9 @@ class Fused(torch.autograd.Function):
             gradient.mul_(_spread(call, grad, ctx.dims))
         elif grad.item() != 1.0:
             gradient.mul_(grad)
-        return narrowed(gradient, ctx.dtype, saturates(call.loss)), None, None
+        if gradient.dtype is not ctx.dtype:
+            gradient = narrowed(gradient, ctx.dtype, saturates(call.loss))
+        return gradient, None, None
 
 
 def _recorded(call: Call, p: Tensor, grad: Tensor) -> Tensor:

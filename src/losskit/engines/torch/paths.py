@@ -13,6 +13,7 @@ _is_compiling = torch.compiler.is_compiling
 _tracing_state = torch._C._get_tracing_state
 _interpreters = torch._C._functorch.peek_interpreter_stack
 _dispatch_modes = torch._C._len_torch_dispatch_stack
+_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 _is_batched = torch._C._functorch.is_batchedtensor
 _is_batched_gradient = torch._C._functorch.is_legacy_batchedtensor
 
@@ -35,8 +36,8 @@ def is_fusible(p: Any, *others: Any, anywhere: bool = False) -> bool:
     if is_traced() or not is_plain(p, anywhere):
         return False
     for t in others:
-        if isinstance(t, Tensor) and not (
-            is_plain(t, anywhere) and not (t.requires_grad and torch.is_grad_enabled())
+        if isinstance(t, Tensor) and (
+            not is_plain(t, anywhere) or (t.requires_grad and torch.is_grad_enabled())
         ):
             return False
     return True
@@ -45,12 +46,10 @@ def is_fusible(p: Any, *others: Any, anywhere: bool = False) -> bool:
 def is_plain(t: Any, anywhere: bool) -> bool:
     return (
         type(t) in _PLAIN
-        and (t.is_cpu or anywhere)
+        and (t.is_cpu or (anywhere and not t.is_meta))
         and (t.dtype in _FLOATS or not (t.dtype.is_floating_point or t.dtype.is_complex))
         and t.layout is torch.strided
-        and not t.is_neg()
-        and not t.is_meta
-        and not is_batched(t)
+        and not (t.is_neg() or _is_wrapped(t) or _is_batched_gradient(t))
         and (forward_ad._current_level < 0 or _unpack_dual(t).tangent is None)
     )
 
