@@ -34,26 +34,42 @@ def _kinds():
         yield f"strided-{n}", every_other[:, 0], every_other[:, 1], np.float32
 
 
-@pytest.mark.parametrize(
-    ("y", "p", "working"), [k[1:] for k in _kinds()], ids=[k[0] for k in _kinds()]
-)  # fmt: skip
+KINDS = list(_kinds())
+
+
+@pytest.mark.parametrize(("y", "p", "working"), [k[1:] for k in KINDS], ids=[k[0] for k in KINDS])
 def test_pieces_have_the_bits_of_the_whole(y, p, working):
-    w = np.random.default_rng(0).uniform(0, 2, p.shape)
-    keep = np.arange(p.size) % 5 > 0
-    for given in ({}, {"sample_weight": w, "mask": keep}):
-        value, slope = LOSS.value_and_derivative(y, p, **given)
-        whole = LOSS.value_and_derivative(y.astype(working), p.astype(working), **given)
-        assert value.dtype == working
-        assert value == whole[0]
-        assert slope.dtype == p.dtype
-        np.testing.assert_array_equal(slope, whole[1].astype(p.dtype))
-        out = np.empty(2 * p.size, p.dtype)[::2]
-        assert LOSS.derivative(y, p, out=out, **given) is out
-        np.testing.assert_array_equal(out, slope)
-        np.testing.assert_array_equal(
-            LOSS.second_derivative(y, p, **given),
-            LOSS.second_derivative(y.astype(working), p.astype(working), **given).astype(p.dtype),
-        )
+    value, slope = LOSS.value_and_derivative(y, p)
+    whole = LOSS.value_and_derivative(y.astype(working), p.astype(working))
+    assert value.dtype == working
+    assert value == whole[0]
+    assert slope.dtype == p.dtype
+    np.testing.assert_array_equal(slope, whole[1].astype(p.dtype))
+    out = np.empty(2 * p.size, p.dtype)[::2]
+    assert LOSS.value_and_derivative(y, p, out=out)[1] is out
+    np.testing.assert_array_equal(out, slope)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.int64])
+def test_weights_masks_and_second_derivatives_of_pieces(dtype):
+    y, p = _data(2 * PIECE + 5, np.float32)
+    y, p = y.astype(dtype), p if dtype == np.int64 else p.astype(dtype)
+    some = {
+        "sample_weight": np.random.default_rng(0).uniform(0, 2, p.shape),
+        "mask": np.arange(p.size) % 5 > 0,
+    }
+    whole = LOSS.second_derivative(y.astype(np.float32), p.astype(np.float32), **some)
+    np.testing.assert_array_equal(LOSS.second_derivative(y, p, **some), whole.astype(p.dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_a_derivative_of_halves_may_be_written_in_float32(dtype):
+    y, p = _data(PIECE + 3, dtype)
+    out = np.empty(p.size, np.float32)
+    assert LOSS.derivative(y, p, out=out) is out
+    np.testing.assert_array_equal(out, LOSS.derivative(y.astype(np.float32), p.astype(np.float32)))
+    with lk.use_engine("numpy"):
+        np.testing.assert_allclose(LOSS.derivative(y, p, out=np.empty_like(out)), out, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])

@@ -33,6 +33,37 @@ def test_answers_that_live_together_do_not_share():
         assert (gradient == 2.0 * k).all()
 
 
+def test_derivatives_of_arrays_are_written_where_asked():
+    """Into the caller's memory, not copied there; only from memory that is also read a copy is made."""
+    anchor, positive, negative = np.random.default_rng(0).standard_normal((3, LARGE // 64, 64))
+    loss = lk.TripletLoss()
+    expected = loss.derivative(anchor, positive, negative)
+    outs = tuple(np.zeros_like(anchor) for _ in range(3))
+    assert loss.derivative(anchor, positive, negative, out=outs) is outs
+    for one, other in zip(outs, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert memory._lent.arrays == ()
+
+    swapped = (
+        outs[0],
+        positive,
+        np.zeros((64, LARGE // 64)).T,
+    )  # an argument's own memory, and no contiguous one
+    loss.derivative(anchor, positive, negative, out=swapped)
+    for one, other in zip(swapped, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_lent_memory_is_handed_out_once():
+    mine = np.empty((2, LARGE), np.float32)
+    with memory.lent(mine):
+        first, second, third = (memory.empty(LARGE, np.dtype(np.float32)) for _ in range(3))
+        assert not np.shares_memory(memory.empty(LARGE, np.dtype(np.float64)), mine)
+    assert [np.shares_memory(a, mine) for a in (first, second, third)] == [True, True, False]
+    assert not np.shares_memory(first, second)
+    assert not np.shares_memory(memory.empty(LARGE, np.dtype(np.float32)), mine)
+
+
 def test_little_is_kept():
     arrays = [memory.empty(LARGE + 4096 * k, np.dtype(np.float64)) for k in range(12)]
     del arrays

@@ -382,6 +382,8 @@ CHUNKS = [slice(0, 1), slice(1, 3)]
 @pytest.mark.parametrize("per", PERS)
 @pytest.mark.parametrize("loss", RATIOS, ids=lambda loss: loss.name)
 def test_parts_of_batches_merge_to_the_whole(loss, per, random):
+    if "class" in per and isinstance(loss, GeneralizedDiceLoss):
+        return  # which refuses that: a term sums over the classes
     loss = loss.replace(per=per, class_weights=(1.0, 2.0, 0.5, 3.0))
     y, p = masks(random)
     w = random.random(y.shape)

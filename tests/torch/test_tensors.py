@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import losskit as lk
+from losskit.engines.torch.arrays import as_array
 from losskit.reduction import Parts
 
 
@@ -313,3 +314,31 @@ def test_compiled_code_may_call_a_loss_itself():
 
     torch.testing.assert_close(torch.compile(step, backend="eager")(y, p), step(y, p))
     torch.testing.assert_close(torch.compile(step, backend="eager", fullgraph=True)(y, p), step(y, p))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_scaled_loss_keeps_the_gradient_of_halves_alive(dtype):
+    """A mean's gradient of 2e-9 is no float16; what it is scaled by for that reason must meet it in float32."""
+    y, p = (
+        torch.zeros(1 << 10, dtype=dtype),
+        torch.full((1 << 10,), 2.0**-20, dtype=dtype, requires_grad=True),
+    )
+    (2.0**15 * lk.MeanSquaredError()(y, p)).backward()
+    assert p.grad.dtype is dtype
+    assert torch.equal(p.grad, torch.full_like(p, 2.0 * 2.0**-20 * 2.0**-10 * 2.0**15))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    "loss", [lk.HuberLoss(), lk.SparseCategoricalCrossEntropy(from_logits=True)], ids=repr
+)
+def test_halves_are_read_where_they_lie(loss, dtype):
+    p = torch.randn(6, 5, generator=torch.Generator().manual_seed(0)).to(dtype)
+    y = torch.zeros(6, dtype=torch.int64) if loss.structure == "rows" else torch.zeros_like(p)
+    array = as_array(p, halves=True)
+    assert array.dtype.itemsize == 2
+    assert array.__array_interface__["data"][0] == p.data_ptr()
+    value, slope = loss.value_and_derivative(y, p)
+    expected = loss.value_and_derivative(y if loss.structure == "rows" else y.float(), p.float())
+    assert torch.equal(value, expected[0])
+    assert torch.equal(slope, expected[1].to(dtype))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from losskit.engines import memory
 from losskit.engines.array_formula import Arrays, Formula, formula_of
 from losskit.engines.array_inputs import ArrayInputs, array_inputs, check_faults, put_terms
 from losskit.engines.inputs import Array, check_out, narrowed
@@ -47,9 +48,10 @@ def evaluate(
             terms, gradients = np.zeros(x.terms()), _nothing(x) if wanted.derivative else None
         else:
             needed = (True,) * len(x.answers)
-            terms, gradients = compute(
-                loss, x.arrays, cotangent if wanted.derivative else None, needed, *x.inner
-            )
+            with memory.lent(_lendable(x, out)):
+                terms, gradients = compute(
+                    loss, x.arrays, cotangent if wanted.derivative else None, needed, *x.inner
+                )
         if wanted.value or wanted.parts:
             _put_value(answer, loss, x, np.asarray(terms), weights)
         if wanted.parts and loss.merges_sums and formula.parts is not None:
@@ -136,11 +138,31 @@ def _answered(x: ArrayInputs, gradients: Arrays, out: Any) -> Any:
             whole = put_terms(whole, axis, shape, len(x.shape), x.active)
         answers.append(narrowed(whole.reshape(shape), dtype, saturates=False))
     if out is not None:
-        outs = out if isinstance(out, tuple) else (out,)
-        for one, result in zip(outs, answers, strict=True):
-            one[...] = result
+        _write(answers, out if isinstance(out, tuple) else (out,))
         return out
     return answers[0] if len(answers) == 1 else tuple(answers)
+
+
+def _lendable(x: ArrayInputs, out: Any) -> Arrays:
+    """Those of the arrays given for derivatives that a kernel may write while it still reads its arguments."""
+    outs = () if out is None else out if isinstance(out, tuple) else (out,)
+    read = [a for a in (*x.arrays, *x.inner, x.w, x.keep) if a is not None]
+
+    def alone(k: int) -> bool:
+        others = (*read, *outs[:k], *outs[k + 1 :])
+        return not any(np.may_share_memory(outs[k], other) for other in others)
+
+    return tuple(one for k, one in enumerate(outs) if one.flags.c_contiguous and alone(k))
+
+
+def _write(answers: list[Array], outs: tuple[Array, ...]) -> None:
+    """Put derivatives where they were asked for, unless they lie there already."""
+    for k, answer in enumerate(answers):  # memory is handed out in any order
+        if any(np.may_share_memory(answer, other) for other in (*outs[:k], *outs[k + 1 :])):
+            answers[k] = answer.copy()
+    for one, answer in zip(outs, answers, strict=True):
+        if not (answer.flags.c_contiguous and answer.ctypes.data == one.ctypes.data):
+            one[...] = answer
 
 
 def _second(compute: Compute, formula: Formula, loss: ArrayLoss, x: ArrayInputs, cotangent: Array) -> Arrays:

@@ -6,7 +6,10 @@ are kept and handed out again. Meanwhile they are marked as free (MADV_FREE): th
 back whenever it needs memory, so keeping them costs nobody anything.
 """
 
+import contextlib
 import mmap
+import threading
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,15 +20,43 @@ _LARGE = 1 << 20
 _KEPT_AT_MOST = 4
 _CAN_KEEP = hasattr(mmap, "MADV_FREE")
 
+
+class _Lent(threading.local):
+    """Arrays of the caller's, for the answers of one call."""
+
+    arrays: tuple[Array, ...] = ()
+
+
+_lent = _Lent()
 _free: list[mmap.mmap] = []  # append and pop are atomic, so any thread may use it
 
 
 def empty(size: int, dtype: np.dtype[Any]) -> Array:
     """An uninitialised array of one dimension, like ``np.empty``."""
     count = size * dtype.itemsize
-    if count < _LARGE or not _CAN_KEEP:
+    if count < _LARGE:
+        return np.empty(size, dtype)
+    for array in _lent.arrays:
+        if array.size == size and array.dtype == dtype:
+            _lent.arrays = tuple(a for a in _lent.arrays if a is not array)
+            return array.reshape(-1)
+    if not _CAN_KEEP:
         return np.empty(size, dtype)
     return np.frombuffer(np.asarray(_Block(_pages(count), count)), dtype)
+
+
+@contextlib.contextmanager
+def lent(arrays: Iterable[Array]) -> Iterator[None]:
+    """Inside a ``with`` block ``empty`` hands out these contiguous arrays, each once, before any other memory.
+
+    So an answer may come to lie where the caller wants it, without every kernel having to be told; whoever lends
+    has to look whether it did.
+    """
+    _lent.arrays = tuple(arrays)
+    try:
+        yield
+    finally:
+        _lent.arrays = ()
 
 
 class _Block:

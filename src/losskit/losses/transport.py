@@ -32,6 +32,10 @@ class HalfSquare:
     def slope(r):
         return r
 
+    @rule
+    def of_square(q):
+        return 0.5 * q
+
 
 class Power:
     """r^p / p."""
@@ -56,6 +60,10 @@ class Gaussian:
     def slope(r):
         return scaled(exp(-0.5 * r * r), r)
 
+    @rule
+    def of_square(q):
+        return -expm1(-0.5 * q)
+
 
 class Laplace:
     """1 - exp(-r)."""
@@ -70,7 +78,7 @@ class Laplace:
 
 
 def _ground(rules: type, *numbers: float) -> Ground:
-    return Ground(rules.value, rules.slope, numbers)  # type: ignore[attr-defined]
+    return Ground(rules.value, rules.slope, numbers, getattr(rules, "of_square", None))  # type: ignore[attr-defined]
 
 
 class WassersteinLoss(LineLoss):

@@ -88,6 +88,8 @@ class Ground:
     value: RuleFunction
     slope: RuleFunction
     numbers: tuple[float, ...] = ()
+    of_square: RuleFunction | None = None
+    """The same value as a rule of r², where that has one: a kernel then takes no root."""
 
 
 class CloudLoss(TransportLoss):

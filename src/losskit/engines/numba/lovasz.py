@@ -48,7 +48,7 @@ def kernel(
     out = slopes.reshape(regions, -1)
 
     def run(first: int, last: int) -> None:
-        room = np.empty((2, m.shape[1]), np.uint64)  # once for all regions of a thread
+        room = memory.empty(2 * m.shape[1], np.dtype(np.uint64)).reshape(2, -1)
         for k in range(first, last):
             terms[k] = _region(loss, m[k], hit[k], w[k], out[k], room)
 

@@ -53,19 +53,30 @@ def _default() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+_PORTIONS = 4
+"""Portions a thread: who is done takes the next, so that a thread that was held up does not hold up the call."""
+
+
 def run(kernel: Callable[[int, int], Any], blocks: int, threads: int) -> None:
     """Call ``kernel(first, last)`` for ranges that cover all blocks, on up to ``threads`` threads."""
-    if blocks == 0:
+    if threads <= 1 or blocks <= 1:
+        if blocks:
+            kernel(0, blocks)
         return
-    share = -(-blocks // threads)
-    ranges = [(first, min(first + share, blocks)) for first in range(0, blocks, share)]
-    futures = [_submit(kernel, *bounds) for bounds in ranges[1:]]
-    kernel(*ranges[0])  # the calling thread works too
+    portion = -(-blocks // (threads * _PORTIONS))
+    starts = iter(range(0, blocks, portion))  # to take the next is atomic
+
+    def work() -> None:
+        for first in starts:
+            kernel(first, min(first + portion, blocks))
+
+    futures = [_submit(work) for _ in range(min(threads, -(-blocks // portion)) - 1)]
+    work()  # the calling thread works too
     for future in futures:
         future.result()
 
 
-def _submit(kernel: Callable[[int, int], Any], first: int, last: int) -> "Future[Any]":
+def _submit(work: Callable[[], None]) -> "Future[None]":
     global _executor
     while True:
         with _lock:
@@ -73,7 +84,7 @@ def _submit(kernel: Callable[[int, int], Any], first: int, last: int) -> "Future
                 _executor = ThreadPoolExecutor(max(get_num_threads() - 1, 1), thread_name_prefix="losskit")
             executor = _executor
         try:
-            return executor.submit(kernel, first, last)
+            return executor.submit(work)
         except RuntimeError:  # shut down between the two lines, by set_num_threads
             if executor is _executor:
                 raise

@@ -51,7 +51,9 @@ def kernel(
 
 def _fields(loss: CloudLoss) -> Fields:
     """Fields by loops over pairs."""
-    module = _module(loss.ground.value, loss.ground.slope)
+    module = _module(
+        loss.ground.of_square or loss.ground.value, loss.ground.slope, loss.ground.of_square is not None
+    )
     numbers = loss.ground.numbers or (0.0,)
 
     def mean(unit: Array, at: Cloud, of: Cloud, forces: bool) -> tuple[Array, Array | None]:
@@ -90,16 +92,16 @@ def _run(loop: Any, at: Cloud, of: Cloud) -> None:
 
 
 @cache
-def _module(value: RuleFunction, slope: RuleFunction) -> ModuleType:
-    """The loops, compiled for a ground cost."""
+def _module(value: RuleFunction, slope: RuleFunction, squared: bool) -> ModuleType:
+    """The loops, compiled for a ground cost, of distances or of their squares."""
     writer = Writer("float64")
-    writer.add(f"POINTS = {POINTS}\nOTHERS = {OTHERS}")
+    writer.add(f"POINTS = {POINTS}\nOTHERS = {OTHERS}\nSQUARED = {squared}")
     for name, rule in (("ground", value), ("ground_slope", slope)):
         extra = len(inspect.signature(rule).parameters) - 1
         numbers = "".join(f", k[{i}]" for i in range(extra))
         called = writer.rule(rule, f"rule_of_{name}")
         writer.add(f"@inline\ndef {name}(r, k):\n    return {called}(r{numbers})")
-    for helper in (loops.ways_to, loops.pull_by, loops.exponents, loops.logarithm):
+    for helper in (loops.ways_to, loops.cost, loops.pull_by, loops.exponents, loops.logarithm):
         writer.add("@inline\n" + inspect.getsource(helper))
     text = writer.text(f"{value.__module__}.{value.__qualname__}", (loops.mean, loops.softmin))
     return load(text, "transport")

@@ -2,7 +2,9 @@
 
 Points are (sets, points, features) and those they meet (sets, features, points), so that the loops over the latter
 vectorise. transport_cloud.py copies the loops into a module for each ground cost, which supplies ``ground`` and
-``ground_slope``. A task is some points of one set, and each point's sums are its own: no answer depends on threads.
+``ground_slope``. Where the cost is one of the squared distance, SQUARED, roots are taken for the force only: a root
+takes longer than all else but the exponential. A task is some points of one set, and each point's sums are its own: no
+answer depends on threads.
 """
 # mypy: ignore-errors
 
@@ -16,24 +18,36 @@ from losskit.engines.numba.math64 import exp, expm1
 # Written above the loops in each generated module.
 POINTS: Any
 OTHERS: Any
+SQUARED: Any
 ground: Any
 ground_slope: Any
 
 
 def ways_to(point, others, lo, ways):
-    """The distances from a point to the others from ``lo`` on."""
+    """The distances, or their squares, from a point to the others from ``lo`` on."""
     ways[:] = 0.0
     for d in range(point.size):
         coordinate, O = point[d], others[d, lo : lo + ways.size]
         for k in range(ways.size):
             gap = coordinate - O[k]
             ways[k] += gap * gap
+    if not SQUARED:
+        for k in range(ways.size):
+            ways[k] = sqrt(ways[k])
+
+
+def cost(way, stretch, numbers):
+    """The ground cost of a distance, or of a squared one, times ``stretch``; its square alone may overflow."""
+    return ground(way * stretch * stretch, numbers) if SQUARED else ground(way * stretch, numbers)
+
+
+def pull_by(point, others, lo, ways, stretch, numbers, pulls, force):
+    """Add pulls, times the cost's slopes, along the lines from the others to a point; what coincides with it does not
+    pull."""
     for k in range(ways.size):
-        ways[k] = sqrt(ways[k])
-
-
-def pull_by(point, others, lo, ways, pulls, force):
-    """Add pulls along the lines from the others to a point; what coincides with it does not pull."""
+        way = sqrt(ways[k]) if SQUARED else ways[k]
+        pulls[k] *= ground_slope(way * stretch, numbers)
+        ways[k] = way
     for k in range(ways.size):
         pulls[k] = select(ways[k] > 0.0, pulls[k] / ways[k], 0.0 * ways[k])
     for d in range(point.size):
@@ -58,11 +72,10 @@ def mean(points, others, mass, numbers, stretch, potential, force, first, last):
                 W, P = buffers[0, : M.size], buffers[1, : M.size]
                 ways_to(points[b, i], others[b], lo, W)
                 for k in range(M.size):
-                    total = add_reassoc(total, M[k] * ground(W[k] * s, numbers))
+                    total = add_reassoc(total, M[k] * cost(W[k], s, numbers))
                 if force is not None:
-                    for k in range(M.size):
-                        P[k] = M[k] * ground_slope(W[k] * s, numbers)
-                    pull_by(points[b, i], others[b], lo, W, P, force[b, i])
+                    P[:] = M
+                    pull_by(points[b, i], others[b], lo, W, s, numbers, P, force[b, i])
             potential[b, i] = total
 
 
@@ -95,16 +108,16 @@ def softmin(points, others, mass, numbers, stretch, shift, level, weight, rise, 
                     W, X, P = buffers[0, : M.size], buffers[1, : M.size], buffers[2, : M.size]
                     exponents(points[b, i], others[b], numbers, s, shift[b, i], level[b], inverse, lo, W, X)
                     for k in range(M.size):
-                        P[k] = M[k] * exp(X[k] - rise[b, i]) * ground_slope(W[k] * s, numbers)
-                    pull_by(points[b, i], others[b], lo, W, P, force[b, i])
+                        P[k] = M[k] * exp(X[k] - rise[b, i])
+                    pull_by(points[b, i], others[b], lo, W, s, numbers, P, force[b, i])
 
 
 def exponents(point, others, numbers, stretch, shift, level, inverse, lo, ways, out):
-    """shift + level - cost / weight of the others from ``lo`` on, and their distances."""
+    """shift + level - cost / weight of the others from ``lo`` on, and their distances or the squares of these."""
     ways_to(point, others, lo, ways)
     L = level[lo : lo + ways.size]
     for k in range(ways.size):
-        out[k] = (shift + L[k]) - ground(ways[k] * stretch, numbers) * inverse
+        out[k] = (shift + L[k]) - cost(ways[k], stretch, numbers) * inverse
 
 
 def logarithm(point, others, mass, numbers, stretch, shift, level, inverse, buffers):
