@@ -2,7 +2,8 @@
 
 ``python tests/engines/numba/minimax.py`` prints every table of these modules. A polynomial is fitted by Remez'
 exchange in 60 digits, then rounded one coefficient at a time, lowest power first: each is fixed at its rounded
-value and the others are fitted again, so that they take up its rounding error.
+value and the others are fitted again, so that they take up its rounding error. That makes the derivatives worse, so
+where these count as well all are rounded at once.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Fit(NamedTuple):
     high: mp.mpf
     degree: int
     dtype: type[np.floating] = np.float64
+    at_once: bool = False
 
 
 def remez(values: list[mp.mpf], weights: list[mp.mpf], grid: list[mp.mpf], degree: int) -> list[mp.mpf]:
@@ -86,6 +88,8 @@ def fit(f: Fit) -> list[mp.mpf]:
     points = grid(f)
     weights = [f.weight(x) for x in points]
     rest = [f.target(x) for x in points]
+    if f.at_once:
+        return [rounded(c, f.dtype) for c in remez(rest, weights, points, f.degree)]
     fixed: list[mp.mpf] = []
     for degree in range(f.degree, -1, -1):
         c = remez(rest, weights, points, degree)
@@ -186,7 +190,9 @@ FITS: dict[str, Fit] = {
     "math_wide.LOG": logarithm(9, np.float64),
     "math_wide.LOG1P": logarithm_above_1(10, np.float64),
     "math_wide.EXP2": power_of_2(7),
-    "residual.LOG_COSH": relative(lambda z: mp.log(mp.cosh(mp.sqrt(z))) / z, 0, mp.mpf(1), 14),
+    "residual.LOG_COSH": relative(lambda z: mp.log(mp.cosh(mp.sqrt(z))) / z, 0, mp.mpf(1), 19)._replace(
+        at_once=True
+    ),
     "scalar.LOG_FACTORIAL": relative(
         lambda e: mp.loggamma(1.75 + e) / ((e + 0.75) * (e - 0.25)), -0.7501, mp.mpf(0.75), 26
     ),

@@ -428,7 +428,7 @@ DECLARED = {  # log2 of the error that the comments at the tables state
     "math_wide.LOG": -32.8,
     "math_wide.LOG1P": -32.9,
     "math_wide.EXP2": -34.5,
-    "residual.LOG_COSH": -56.5,
+    "residual.LOG_COSH": -56.7,
     "scalar.LOG_FACTORIAL": -54.8,
     "scalar.STIRLING": -54.0,
     "scalar.DIGAMMA": -54.3,

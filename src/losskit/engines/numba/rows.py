@@ -197,7 +197,8 @@ def _converted(
     """Chunks first..last-1 of ``each`` blocks, converted to the kernel's dtype and layout and back."""
     gradient = None if work.gradient is None else np.moveaxis(work.gradient, x.axis, -1)
     size = min(each * work.step, x.rows) * x.classes
-    P, Y, G = np.empty((3, size), x.dtype)
+    P, Y = np.empty((2, size), x.dtype)
+    G = np.empty(size, x.dtype if x.shift is None else np.float64)
     for chunk in range(first, last):
         blocks = slice(chunk * each, min(chunk * each + each, work.blocks))
         lo, hi = blocks.start * work.step, min(blocks.stop * work.step, x.rows)
