@@ -105,7 +105,7 @@ class HuberLoss(ResidualLoss):
     """
 
     delta: float = parameter(
-        default=1.0, above=0, doc="residual where a parabola becomes a line, in units of y"
+        default=1.0, above=0, doc="residual at which the parabola becomes a line, in units of y"
     )
 
     @rule
