@@ -68,6 +68,7 @@ def test_a_derivative_of_halves_may_be_written_in_float32(dtype):
     out = np.empty(p.size, np.float32)
     assert LOSS.derivative(y, p, out=out) is out
     np.testing.assert_array_equal(out, LOSS.derivative(y.astype(np.float32), p.astype(np.float32)))
+    np.testing.assert_array_equal(LOSS.derivative(y, p, out=np.empty(2 * p.size, np.float32)[::2]), out)
     with lk.use_engine("numpy"):
         np.testing.assert_allclose(LOSS.derivative(y, p, out=np.empty_like(out)), out, rtol=1e-6)
 
@@ -79,6 +80,17 @@ def test_a_steep_slope_stops_at_the_largest_half(dtype):
     slope = loss.derivative(y, p, sample_weight=[100.0, 100.0, 1.0])
     largest = float(ml_dtypes.finfo(dtype).max)
     np.testing.assert_array_equal(slope.astype(np.float64), [-largest, largest, -2.0])
+
+
+@pytest.mark.parametrize("dtype", [">f2", ">f4", ">f8"])
+def test_the_other_byte_order_is_the_same_number(dtype):
+    y, p = _data(PIECE + 1, dtype[1:])
+    np.testing.assert_array_equal(LOSS.derivative(y.astype(dtype), p.astype(dtype)), LOSS.derivative(y, p))
+    scores, labels = p[: 4 * (p.size // 4)].reshape(-1, 4), np.zeros(p.size // 4, np.int64)
+    rows = lk.SparseCategoricalCrossEntropy(from_logits=True)
+    np.testing.assert_array_equal(
+        rows.derivative(labels, scores.astype(dtype)), rows.derivative(labels, scores)
+    )
 
 
 def test_a_value_outside_is_named_as_it_came():

@@ -51,7 +51,8 @@ class PairedInputs(Inputs):
     def halves(self) -> bool:
         """Whether both lie in memory as halves of one kind, which are computed in float32."""
         y, p = self.y, self.p
-        return y.dtype == p.dtype and p.dtype.itemsize == 2 and y.flags.c_contiguous and p.flags.c_contiguous
+        native = p.dtype.itemsize == 2 and p.dtype.isnative
+        return native and y.dtype == p.dtype and y.flags.c_contiguous and p.flags.c_contiguous
 
     def at_work(self) -> tuple[Array, Array]:
         """Targets and predictions, contiguous and of the dtype at work: converted whole where they are not."""
@@ -114,7 +115,7 @@ def _is_number(value: Any) -> bool:
 
 def working_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
     """float64 if any is, else float32: halves are computed and summed in float32."""
-    return np.dtype(np.float64 if any(d == np.float64 for d in dtypes) else np.float32)
+    return np.dtype(np.float64 if any(d.name == "float64" for d in dtypes) else np.float32)
 
 
 def one_dimensional(array: Array) -> Array:

@@ -67,8 +67,10 @@ def evaluate(
     terms = memory.empty(size, x.dtype) if wanted.value and loss.reduction == "none" else None
     gradient = second = None
     if wanted.derivative:
-        given = out is not None and out.flags.c_contiguous
-        gradient = out.reshape(-1) if given else memory.empty(size, x.answer_dtype)
+        if out is not None and out.flags.c_contiguous:
+            gradient = out.reshape(-1)
+        else:
+            gradient = memory.empty(size, x.answer_dtype if out is None else out.dtype)
     if wanted.second:
         second = memory.empty(size, x.answer_dtype)
     totals = _run(kernel, x, loss, wanted.value, terms, gradient, second)

@@ -16,8 +16,8 @@ PIECE = 1 << 15
 
 
 def is_half(dtype: np.dtype[Any]) -> bool:
-    """Whether numbers have 16 bits."""
-    return dtype.name in halves.LARGEST
+    """Whether numbers have 16 bits, in the order in which a kernel reads them."""
+    return dtype.name in halves.LARGEST and dtype.isnative
 
 
 def read(piece: Array, scratch: Array) -> Array:

@@ -187,11 +187,6 @@ def summed(loss: LossFunction) -> Any:
     return loss if loss.reduction == "sum" else _changed(loss, "reduction", "sum")
 
 
-def unchecked(loss: LossFunction) -> Any:
-    """The same loss with ``validate=False``."""
-    return _changed(loss, "validate", False)
-
-
 def _changed(loss: LossFunction, name: str, value: Any) -> Any:
     """The loss with one of the parameters that every loss has, made once and past its constructor.
 
